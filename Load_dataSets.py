@@ -1,0 +1,110 @@
+"""Step 2: load the FER2013 faces, every value checked.
+
+Takes Dataset.csv where it is there (columns emotion,pixels,Usage; also .gz, .xz or .zip, or Kaggle's
+icml_face_data.csv), or a folder with train/<emotion>/*.jpg and test/<emotion>/*.jpg. Where there is neither,
+faces are drawn to stand in for FER2013: see pipeline/sample.py.
+Writes data/dataset (emotion, pixels, Usage) and data/source (where they come from).
+Run:    python Load_dataSets.py
+        python Load_dataSets.py --dataset icml_face_data.csv
+Expect: one to two seconds for FER2013's 301 MB.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import dataset, sample
+from pipeline.cache import Cache
+from pipeline.cli import run_step
+from pipeline.dataset import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
+from pipeline.steps import DATA, ROOT
+
+import numpy as np
+
+
+@dataclass
+class Settings:
+    dataset: str = ""  # a CSV or a folder; empty: Dataset.csv in the project's folder, else the drawn sample
+    download: bool = False  # True: fetch FER2013 through kagglehub (63 MB, from kaggle.com), once
+    kaggle_name: str = "msambare/fer2013"  # which of Kaggle's data sets to fetch
+    sample_size: int = 8000  # faces to draw where there is no data set; at least 300
+    seed: int = 0  # of the drawn sample, and of the tenth held out where a folder has no validation split
+
+
+def main(settings: Settings, cache: Cache) -> None:
+    path = where_the_faces_are(settings)
+    cache.depends_on(path)
+    if path.exists() or settings.dataset:
+        table, note = load(path, settings.seed)
+        name, label = "FER2013", f"FER2013 ({path.name}, {len(table['emotion']):,} faces)"
+    else:
+        print(f"  {path.name} is not there, so the faces are drawn. To use FER2013, see the README.")
+        table, note = load(draw_sample(settings), settings.seed)
+        name, label = "DRAWN SAMPLE", f"DRAWN SAMPLE, NOT FER2013 ({len(table['emotion']):,} drawn faces)"
+    dataset.check(table, str(path) if name == "FER2013" else f"A sample of {settings.sample_size} faces")
+
+    print(f"  DATA: {label.upper()}")
+    if note:
+        print(f"  {note}")
+    print(f"  {len(table['emotion']):,} rows, {len(COLUMNS)} columns. The first five:")
+    print_first_rows(table, 5)
+    for usage, counts in zip(USAGES, dataset.counts_of(table["emotion"], table["Usage"]), strict=True):
+        print(f"  {usage:<12}{counts.sum():>7,} faces ({SPLITS[usage]})")
+    source = {"name": name, "label": label, "is_sample": name != "FER2013", "file": path.name, "note": note}
+    cache.write(dataset=table, source=source | {"rows": len(table["emotion"])})
+
+
+def where_the_faces_are(settings: Settings) -> Path:
+    """The file or folder to read; it need not be there."""
+    if settings.download:
+        return download(settings.kaggle_name)
+    if settings.dataset:
+        return Path(settings.dataset).expanduser().absolute()
+    packed = (ROOT / f"Dataset.csv{ending}" for ending in ("", ".gz", ".xz", ".zip"))
+    return next((path for path in packed if path.exists()), ROOT / "Dataset.csv")
+
+
+def load(path: Path, seed: int) -> tuple[Table, str]:
+    """The table, and a sentence on what was held out from it, if anything was."""
+    if path.is_dir():
+        return dataset.read_folder(path, seed)
+    return dataset.read_csv(path), ""
+
+
+def draw_sample(settings: Settings) -> Path:
+    """Draw the sample and write it in FER2013's form, so that it takes the same way as the real thing."""
+    path = DATA / "drawn_sample.csv"
+    emotion, pixels, usage = sample.table(settings.sample_size, settings.seed)
+    dataset.write_csv({"emotion": emotion, "pixels": pixels, "Usage": usage}, path)
+    return path
+
+
+def download(kaggle_name: str) -> Path:
+    """Fetch the data set into kagglehub's own cache; raises ValueError where that fails."""
+    try:
+        import kagglehub
+    except ImportError as error:
+        raise ValueError(
+            "download needs kagglehub. Install it with: python -m pip install kagglehub"
+        ) from error
+    try:
+        return Path(kagglehub.dataset_download(kaggle_name))
+    except Exception as error:  # whatever kagglehub and its network library may raise
+        raise ValueError(
+            f"{kaggle_name} could not be fetched from Kaggle ({type(error).__name__}: {error}). "
+            "Fetch FER2013 by hand as the README says and put it here as Dataset.csv."
+        ) from error
+
+
+def print_first_rows(table: Table, rows: int) -> None:
+    import pandas as pd
+
+    first = {
+        "emotion": [f"{label} ({EMOTIONS[label]})" for label in table["emotion"][:rows]],
+        "pixels": [" ".join(map(str, pixels.ravel()[:9])) + " ..." for pixels in table["pixels"][:rows]],
+        "Usage": np.asarray(table["Usage"][:rows]),
+    }
+    print(pd.DataFrame(first).to_string())
+
+
+if __name__ == "__main__":
+    run_step(main, Settings)

@@ -1,0 +1,98 @@
+"""How a step is started: its flags, its lock, its account of what it did, and its errors in one sentence."""
+
+import dataclasses
+import hashlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.cache import Cache
+from pipeline.steps import ROOT, step_of
+
+import tyro
+
+Settings = TypeVar("Settings")
+
+
+def run_step(main: Callable[[Settings, Cache], None], settings_class: type[Settings]) -> None:
+    """Run a script's `main(settings, cache)`; ends the process with status 1 and a sentence on bad input.
+
+    The fields of `settings_class` are the flags; whatever differs from the file's values is printed.
+    Set PIPELINE_TRACEBACK=1 to see where an error came from.
+    """
+    script = Path(sys.argv[0]).name
+    step = step_of(script)
+    purpose = (sys.modules["__main__"].__doc__ or "").strip()
+    settings = tyro.cli(settings_class, description=purpose)
+    started = time.perf_counter()
+    print(f"Step {step.number}: {step.title} ({script})", flush=True)
+    for name, value, default in changed_settings(settings):
+        print(f"  {name} = {value!r} (in the file: {default!r})", flush=True)
+    cache = Cache(script=script, settings=plain(dataclasses.asdict(settings)))
+    try:
+        with cache.at_work():
+            main(settings, cache)
+            cache.record_step(
+                code=code_of(script),
+                arguments=sys.argv[1:],
+                seconds=round(time.perf_counter() - started, 3),
+                peak_memory=peak_memory(),
+            )
+    except KeyboardInterrupt:
+        sys.exit(f"\n{script} was stopped by the keyboard. Nothing is half written; run it again to go on.")
+    except (ValueError, OSError) as error:
+        if os.environ.get("PIPELINE_TRACEBACK") or not _ours(error):
+            traceback.print_exc()
+        sys.exit(f"{script}: {error}")
+
+
+def changed_settings(settings: Any) -> list[tuple[str, Any, Any]]:
+    """(name, value, default) of each field that differs from what its class says."""
+    defaults = type(settings)()
+    pairs = [
+        (field.name, getattr(settings, field.name), getattr(defaults, field.name))
+        for field in dataclasses.fields(settings)
+    ]
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def code_of(script: str) -> str:
+    """A hash of the script and of all of pipeline/, by which run.py --resume knows that a step was edited."""
+    sha256 = hashlib.sha256()
+    for path in [ROOT / script, *sorted((ROOT / "pipeline").glob("*.py"))]:
+        sha256.update(path.read_bytes())
+    return sha256.hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Settings as JSON can hold them: paths as text, tuples as lists."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def peak_memory() -> int | None:
+    """The most memory that this process held at once, in bytes; None where the system doesn't tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _ours(error: BaseException) -> bool:
+    """Whether an error was raised by this project's own code, which words it for people; a library's is not."""
+    if isinstance(error, OSError):
+        return True
+    frame = error.__traceback__
+    while frame.tb_next:
+        frame = frame.tb_next
+    origin = Path(frame.tb_frame.f_code.co_filename).resolve()
+    return origin.is_relative_to(ROOT) and ".venv" not in origin.relative_to(ROOT).parts

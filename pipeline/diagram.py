@@ -1,0 +1,61 @@
+"""A network as a picture and as text; every step 7 shows both."""
+
+from typing import Any
+
+from pipeline import plots
+from pipeline.network import keras  # rather than `import keras`, which is not quiet
+
+import matplotlib.pyplot as plt
+from matplotlib.patches import Rectangle
+
+COLOURS = {"Conv": "#56B4E9", "Pool": "#E69F00", "Dense": "#009E73", "Input": "#BBBBBB"}
+MOST_LAYERS = 40  # drawn; a longer network's table is in the text
+
+
+def summary(model: keras.Model) -> str:
+    """Keras's own table of layers, as text."""
+    lines: list[str] = []
+    model.summary(print_fn=lambda line, **_: lines.append(line), line_length=100)
+    return "\n".join(lines) + "\n"
+
+
+def draw(model: keras.Model, name: str, source: dict[str, Any], show: bool = False) -> None:
+    """Draw the layers from left to right as results/<name>, each as large as what it puts out.
+
+    Feature maps are stacks of squares, vectors are bars; below stand shape and parameters.
+    """
+    layers = [("Input", model.input_shape, 0)]
+    layers += [(type(layer).__name__, layer.output.shape, layer.count_params()) for layer in model.layers]
+    layers = [layer for layer in layers if layer[0] != "InputLayer"][:MOST_LAYERS]
+    figure, axes = plt.subplots(figsize=(max(8.0, 1.35 * len(layers)), 4.2))
+    largest = max(shape[1] for _, shape, _ in layers if len(shape) == 4)
+    longest = max(shape[-1] for _, shape, _ in layers if len(shape) == 2)
+
+    for place, (kind, shape, parameters) in enumerate(layers):
+        colour = next((colour for word, colour in COLOURS.items() if word in kind), "#CCCCCC")
+        if len(shape) == 4:
+            _draw_maps(axes, place, shape[1] / largest, shape[3], colour)
+        else:
+            height = 0.15 + 1.15 * (shape[-1] / longest) ** 0.5
+            axes.add_patch(Rectangle((place - 0.08, -height / 2), 0.16, height, fc=colour, ec="white"))
+        size = " × ".join(str(number) for number in shape[1:])
+        count = f"{parameters:,} parameters" if parameters else ""
+        axes.text(
+            place, -0.8, f"{kind}\n{size}\n{count}", ha="center", va="top", fontsize=7.5, linespacing=1.5
+        )
+
+    axes.set(xlim=(-0.6, len(layers) - 0.4), ylim=(-1.35, 0.75), aspect="equal")
+    axes.set_axis_off()
+    axes.set_title(f"{model.name}: {model.count_params():,} parameters")
+    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    plots.save(figure, name, source, show)
+
+
+def _draw_maps(axes: plt.Axes, place: float, size: float, maps: int, colour: str) -> None:
+    """Overlapping squares for the feature maps of one layer; `size` is a map's share of the largest one."""
+    shown = min(5, max(1, round(maps**0.5)))
+    side = 0.12 + 0.58 * size
+    for number in range(shown):
+        offset = 0.05 * (number - (shown - 1) / 2)
+        corner = (place - side / 2 + offset, -side / 2 - offset)
+        axes.add_patch(Rectangle(corner, side, side, fc=colour, ec="white", lw=1))

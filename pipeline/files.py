@@ -1,0 +1,68 @@
+"""Files written whole or not at all, and telling whether a file has changed."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = unfinished_name(path)
+    with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut soon after the rename could leave it empty
+    unfinished.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def unfinished_name(path: Path) -> Path:
+    """What a file is called until it is whole, on the same disk, so that renaming it is one act.
+
+    The ending stays, because some libraries choose a format by it.
+    """
+    return path.with_name(f".unfinished-{path.name}")
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """SHA-256 of what a file opened for reading bytes has left, in hexadecimal."""
+    sha256 = hashlib.sha256()
+    while block := file.read(1 << 20):
+        sha256.update(block)
+    return sha256.hexdigest()
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """What tells whether a file or folder has changed: the SHA-256 of its content, for a folder of its listing.
+
+    Of what isn't there too, so that its appearing counts as a change.
+    """
+    if path.is_dir():
+        listing = "\n".join(f"{inner} {_size_and_time(inner)}" for inner in sorted(path.rglob("*")))
+        return {"sha256": hashlib.sha256(listing.encode()).hexdigest(), "size_and_time": None}
+    if not path.exists():
+        return {"sha256": "", "size_and_time": None}
+    with open(path, "rb") as file:
+        return {"sha256": sha256_of(file), "size_and_time": _size_and_time(path)}
+
+
+def has_changed(path: Path, before: dict[str, Any]) -> bool:
+    """Whether a file or folder differs from its fingerprint. One that has gone since counts as unchanged.
+
+    The content is read only where size or time differ.
+    """
+    if not path.exists() or (path.is_file() and _size_and_time(path) == before["size_and_time"]):
+        return False
+    return fingerprint(path)["sha256"] != before["sha256"]
+
+
+def _size_and_time(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]

@@ -1,0 +1,49 @@
+"""A Keras network as plain data and back, and what it answers; on any Keras backend.
+
+    packed = {"name": str, "config": str (JSON), "weights": [arrays]}
+
+Nothing of a network is pickled but its description and its numbers, so that the cache stays free of code.
+"""
+
+from typing import Any
+
+from pipeline.quiet import without_chatter
+
+import numpy as np
+
+with without_chatter():
+    import keras
+
+Packed = dict[str, Any]
+
+
+def pack(model: keras.Model) -> Packed:
+    """A network's layers and weights as plain data."""
+    return {"name": model.name, "config": model.to_json(), "weights": model.get_weights()}
+
+
+def unpack(packed: Packed) -> keras.Model:
+    """The network, not compiled, from what `pack` made of it."""
+    model = keras.models.model_from_json(packed["config"])
+    model.set_weights(packed["weights"])
+    return model
+
+
+def predict(model: keras.Model, faces: np.ndarray, batch_size: int = 512) -> np.ndarray:
+    """Probabilities (N, 7) float32 for faces (N, 48, 48, 1) float32 in [0, 1]."""
+    if not model.compiled:
+        model.compile(jit_compile=jit_compile())
+    return model.predict(faces, batch_size=batch_size, verbose=0)
+
+
+def jit_compile() -> bool | str:
+    """What `compile(jit_compile=...)` is best given here.
+
+    XLA makes TensorFlow's convolutions two to three times slower on a processor, and Keras's "auto" would
+    choose it.
+    """
+    if keras.backend.backend() == "tensorflow" and not any(
+        "gpu" in d.lower() for d in keras.distribution.list_devices()
+    ):
+        return False
+    return "auto"

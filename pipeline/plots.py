@@ -1,0 +1,145 @@
+"""One look for all figures: colours, type, and a footer that says which data they show."""
+
+import os
+import sys
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # figures are files; a window opens only through `save(..., show=True)`
+from pipeline.dataset import EMOTIONS
+from pipeline.files import unfinished_name
+from pipeline.steps import RESULTS
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# M. Okabe and K. Ito's palette, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/),
+# with grey for Neutral. The same emotion has the same colour everywhere.
+EMOTION_COLOURS = {
+    "Angry": "#D55E00",
+    "Disgust": "#009E73",
+    "Fear": "#CC79A7",
+    "Happy": "#E69F00",
+    "Sad": "#0072B2",
+    "Surprise": "#56B4E9",
+    "Neutral": "#7F7F7F",
+}
+TRAIN_COLOUR, VALIDATION_COLOUR = "#0072B2", "#D55E00"
+INK, FAINT = "#222222", "#666666"
+
+plt.rcParams.update(
+    {
+        "figure.facecolor": "white",
+        "savefig.dpi": 130,
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": FAINT,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+    }
+)
+
+
+@dataclass
+class Answer:
+    """What a network says of one face: pixels (48, 48) or (48, 48, 1), probabilities (7,), label if known."""
+
+    pixels: np.ndarray
+    probabilities: np.ndarray
+    title: str
+    label: int | None = None
+
+
+def save(figure: Figure, name: str, source: dict[str, Any], show: bool = False) -> Path:
+    """Save a figure as results/<name>, whole or not at all, with the data's name in its footer; says where.
+
+    `source` is step 2's artefact of that name. With `show`, and where there is a display, the picture opens.
+    """
+    sample = source["is_sample"]
+    figure.text(
+        0.5,
+        0.008,
+        f"Data: {source['label']}",
+        ha="center",
+        va="bottom",
+        fontsize=8.5,
+        color="#B00020" if sample else FAINT,
+        weight="bold" if sample else "normal",
+    )
+    path = RESULTS / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = unfinished_name(path)
+    figure.savefig(unfinished)
+    plt.close(figure)
+    unfinished.replace(path)
+    print(f"  picture: results/{name}")
+    if show:
+        _open(path)
+    return path
+
+
+def face(axes: Axes, pixels: np.ndarray, title: str = "", colour: str = INK) -> None:
+    """Draw one face, (48, 48) or (48, 48, 1), uint8 or float in [0, 1], without ticks and frame."""
+    whitest = 255 if pixels.dtype == np.uint8 else 1.0
+    axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=whitest, interpolation="nearest")
+    axes.set_title(title, fontsize=8.5, color=colour, weight="normal", pad=3)
+    axes.set_axis_off()
+
+
+def gallery(lines: list[tuple[str, list[Answer]]]) -> Figure:
+    """Faces with the seven probabilities below each: a heading and some answers per line."""
+    columns = max(4, *(len(answers) for _, answers in lines))
+    heights = (0.35, 1.0, 0.75)  # of a heading, a face and its bars, in widths of a face
+    figure = plt.figure(figsize=(1.75 * columns, 0.5 + 2.75 * len(lines)))
+    grid = figure.add_gridspec(
+        len(heights) * len(lines), columns, height_ratios=heights * len(lines),
+        left=0.06, right=0.99, top=0.99, bottom=0.35 / figure.get_figheight(), hspace=0.1, wspace=0.4,
+    )  # fmt: skip
+    for number, (heading, answers) in enumerate(lines):
+        top = len(heights) * number
+        title = figure.add_subplot(grid[top, :])
+        title.set_axis_off()
+        title.text(-0.04, 0.75, heading, transform=title.transAxes, weight="bold", fontsize=11, va="center")
+        for column, answer in enumerate(answers):
+            face(figure.add_subplot(grid[top + 1, column]), answer.pixels, answer.title)
+            _bars(figure.add_subplot(grid[top + 2, column]), answer.probabilities, answer.label)
+    return figure
+
+
+def _bars(axes: Axes, probabilities: np.ndarray, label: int | None) -> None:
+    """The seven probabilities of one face as small bars in their emotions' colours, the label's name bold."""
+    places = range(len(EMOTIONS))
+    axes.barh(places, probabilities, color=[EMOTION_COLOURS[name] for name in EMOTIONS])
+    axes.set(xlim=(0, 1), xticks=(), ylim=(len(EMOTIONS) - 0.4, -0.6))
+    axes.set_yticks(places, EMOTIONS, fontsize=6.5)
+    axes.tick_params(length=0, pad=1)
+    for place, name in enumerate(axes.get_yticklabels()):
+        name.set_fontweight("bold" if place == label else "normal")
+    for place, probability in enumerate(probabilities):
+        if probability >= 0.05:
+            inside = probability > 0.7  # a long bar has room for its number
+            where = (
+                {"x": probability - 0.02, "ha": "right", "color": "white"}
+                if inside
+                else {"x": probability + 0.02}
+            )
+            axes.text(y=place, s=f"{probability:.0%}", fontsize=6, va="center_baseline", **where)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _open(path: Path) -> None:
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        print("  there is no display, so the picture is not opened")
+    else:
+        webbrowser.open(path.as_uri())

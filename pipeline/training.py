@@ -1,0 +1,113 @@
+"""What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
+
+import time
+from typing import Any
+
+from pipeline.cache import Cache
+from pipeline.network import keras
+
+import numpy as np
+
+
+class ShuffledBatches(keras.utils.PyDataset):
+    """Batches of faces and labels, in an order that depends on `seed` and the epoch alone.
+
+    So a training that goes on at epoch 7 sees what the unbroken one would have seen.
+    faces: (N, 48, 48, 1) float32; labels: (N, 7) float32, one-hot.
+    """
+
+    def __init__(
+        self, faces: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, first_epoch: int = 0
+    ):
+        super().__init__()
+        self.faces, self.labels = faces, labels
+        self.batch_size, self.seed = batch_size, seed
+        self._shuffle(first_epoch)
+
+    def __len__(self) -> int:
+        return -(-len(self.faces) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.faces[rows], self.labels[rows]
+
+    def on_epoch_end(self) -> None:
+        self._shuffle(self.epoch + 1)
+
+    def _shuffle(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.faces))
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the state of a training in data/checkpoint after each epoch, and its history and best weights.
+
+    `recipe` is what the result depends on; a checkpoint of another recipe is not gone on from.
+    """
+
+    def __init__(self, cache: Cache, recipe: dict[str, Any]):
+        super().__init__()
+        self.cache, self.recipe = cache, recipe
+        self.history: dict[str, list[float]] = {}
+        self.best_weights: list[np.ndarray] = []
+
+    def restore(self) -> int:
+        """Put a usable checkpoint's state into the compiled model; return how many epochs it has behind it."""
+        if not self.cache.has("checkpoint"):
+            return 0
+        try:
+            checkpoint = self.cache.read("checkpoint", account=False)
+        except (ValueError, FileNotFoundError) as error:
+            print(f"  The checkpoint is of no use ({error}); training starts anew.")
+            return 0
+        if checkpoint["recipe"] != self.recipe:
+            print("  The checkpoint in data/ is of another network, data or settings; training starts anew.")
+            return 0
+        for variable, value in zip(self._state(), checkpoint["state"], strict=True):
+            variable.assign(value)
+        self.history, self.best_weights = checkpoint["history"], checkpoint["best_weights"]
+        epochs = len(self.history["loss"])
+        print(f"  Going on after epoch {epochs}, from the checkpoint in data/. (To start anew: --no-resume)")
+        return epochs
+
+    def best_epoch(self) -> int:
+        """The first epoch, counted from 0, with the highest accuracy on validation."""
+        return int(np.argmax(self.history["val_accuracy"]))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        for name, value in (figures | {"seconds": time.perf_counter() - self.started}).items():
+            self.history.setdefault(name, []).append(value)
+        if self.best_epoch() == epoch:
+            self.best_weights = self.model.get_weights()
+        state = [keras.ops.convert_to_numpy(variable) for variable in self._state()]
+        self.cache.write(
+            checkpoint={
+                "recipe": self.recipe,
+                "history": self.history,
+                "best_weights": self.best_weights,
+                "state": state,
+            }
+        )
+
+    def _state(self) -> list[keras.Variable]:
+        """All that training changes: weights, the seeds of random layers, and the optimizer's memory."""
+        model = self.model
+        model.optimizer.build(model.trainable_variables)
+        seeds = [layer.seed_generator.state for layer in model.layers if hasattr(layer, "seed_generator")]
+        return [*model.weights, *seeds, *model.optimizer.variables]
+
+
+class StopWhenNotFinite(keras.callbacks.Callback):
+    """Ends a training whose loss has become infinite or no number, which never mends itself."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"The loss is {loss} at batch {batch + 1}: the training has diverged. Try a lower learning_rate; "
+                "the last whole epoch is kept in data/ and training goes on from it."
+            )

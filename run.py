@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Run the facial-expression pipeline from nothing.
+
+    python3 run.py                         install what is needed into .venv, then run steps 1 to 13
+    python3 run.py --quick                 the same in about a minute, for a first look: fewer faces and epochs
+    python3 run.py --from 7                steps 7 to 13
+    python3 run.py --only 3 4 5            these steps
+    python3 run.py --resume                only the steps whose script, settings or inputs have changed
+    python3 run.py --model My_model.py     another step 7
+    python3 run.py --list                  what the steps are
+    python3 run.py --test                  install, then run the tests
+
+Uses Dataset.csv where it lies beside this file, else faces drawn to stand in for FER2013.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+if not (3, 10) <= sys.version_info[:2] <= (3, 13):  # before anything that an older Python can't even read
+    found = ".".join(map(str, sys.version_info[:2]))
+    sys.exit(f"TensorFlow needs Python 3.10 to 3.13 and this is {found}. Start run.py with one of those.")
+
+from pipeline.steps import RESULTS, ROOT, STEPS, Step, step_of
+
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "installed.json"  # which requirements are installed
+REQUIREMENTS = ROOT / "requirements.txt"
+TEST_REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+
+QUICK = {"Load_dataSets.py": ["--sample-size", "3000"], "Compiling_model.py": ["--epochs", "3"]}
+
+
+def main() -> int:
+    options = parse()
+    if options.list:
+        print_steps()
+        return 0
+    if not options.no_venv and Path(sys.prefix).resolve() != VENV.resolve():
+        install([REQUIREMENTS, TEST_REQUIREMENTS] if options.test else [REQUIREMENTS])
+        return run_and_wait([str(VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]])
+    if options.test:
+        return run_and_wait([sys.executable, "-m", "pytest"])
+    return run_steps(options)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    which = parser.add_mutually_exclusive_group()
+    numbers = range(1, len(STEPS) + 1)
+    which.add_argument(
+        "--from", dest="first", type=int, choices=numbers, metavar="N", help="run steps N to 13"
+    )
+    which.add_argument("--only", nargs="+", type=int, choices=numbers, metavar="N", help="run these steps")
+    which.add_argument("--list", action="store_true", help="list the steps and end")
+    which.add_argument("--test", action="store_true", help="run the tests and end")
+    parser.add_argument(
+        "--model", default=STEPS[6].script, metavar="SCRIPT", help="the script that is step 7"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="about a minute: fewer drawn faces, three epochs"
+    )
+    parser.add_argument("--resume", action="store_true", help="leave out steps that are up to date")
+    parser.add_argument(
+        "--no-venv", action="store_true", help="use this Python and its packages, install nothing"
+    )
+    options = parser.parse_args()
+    if options.model not in networks():
+        parser.error(f"--model {options.model}: no such network. There is {', '.join(networks())}.")
+    return options
+
+
+# --------------------------------------------------------------------------------------------------
+# Setting up
+# --------------------------------------------------------------------------------------------------
+def install(requirements: list[Path]) -> None:
+    """Make .venv and install `requirements` into it, unless that is done already."""
+    wanted = {
+        str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in requirements
+    }
+    installed = read_stamp()
+    if VENV_PYTHON.exists() and wanted.items() <= installed.items():
+        return
+    if not VENV_PYTHON.exists():
+        make_venv()
+    print(f"Installing {', '.join(wanted)} into .venv (the first time some 700 MB; minutes) ...", flush=True)
+    command = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
+    for path in requirements:
+        command += ["-r", str(path)]
+    if run_and_wait(command):
+        sys.exit(
+            "The packages could not be installed; pip says why above. Is there a connection to the Python registry, "
+            "and room on the disk? If .venv itself is broken, delete that folder and start again."
+        )
+    STAMP.write_text(json.dumps(installed | wanted, indent=1), encoding="utf-8")
+
+
+def make_venv() -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        sys.exit(
+            "This Python lacks the module venv, which makes virtual environments. On Debian and Ubuntu this mends "
+            f"it: sudo apt install python{version}-venv"
+        )
+    print("Making .venv ...", flush=True)
+    if run_and_wait([sys.executable, "-m", "venv", "--clear", str(VENV)]):
+        shutil.rmtree(VENV, ignore_errors=True)
+        sys.exit(f".venv could not be made. On Debian and Ubuntu try: sudo apt install python{version}-venv")
+
+
+def read_stamp() -> dict[str, str]:
+    try:
+        return json.loads(STAMP.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+# --------------------------------------------------------------------------------------------------
+# Running the steps
+# --------------------------------------------------------------------------------------------------
+def run_steps(options: argparse.Namespace) -> int:
+    """Run the chosen steps in order, each in its own process; stop at the first that fails."""
+    chosen = [step if step.number != 7 else step_of(options.model) for step in STEPS]
+    if options.only:
+        chosen = [step for step in chosen if step.number in options.only]
+    chosen = [step for step in chosen if step.number >= (options.first or 1)]
+
+    began, times = time.perf_counter(), []
+    for step in chosen:
+        arguments = QUICK.get(step.script, []) if options.quick else []
+        if options.resume and up_to_date(step, arguments):
+            print(f"Step {step.number}: {step.title} ({step.script}) is up to date", flush=True)
+            continue
+        started = time.perf_counter()
+        status = run_and_wait([sys.executable, str(ROOT / step.script), *arguments])
+        if status:
+            print(
+                f"\nStep {step.number} ({step.script}) ended with an error, so the run stops here.",
+                flush=True,
+            )
+            print(f"When it is mended, go on with: python3 run.py --from {step.number}", flush=True)
+            return status if status == STOPPED else 1
+        times.append((step, time.perf_counter() - started))
+        print(f"  step {step.number} took {times[-1][1]:.1f} s\n", flush=True)
+    summarise(times, time.perf_counter() - began)
+    return 0
+
+
+def up_to_date(step: Step, arguments: list[str]) -> bool:
+    """Whether a step would make again what is there: same script, settings and inputs, all its outputs whole."""
+    from pipeline.cache import Cache  # here, because these need packages that only .venv has
+    from pipeline.cli import code_of
+    from pipeline.files import has_changed
+
+    cache = Cache()
+    manifest = cache.manifest()
+    record, artefacts = manifest["steps"].get(step.script), manifest["artefacts"]
+    if not record or (record["code"], record["arguments"]) != (code_of(step.script), arguments):
+        return False
+    if any(has_changed(ROOT / path, before) for path, before in record["files"].items()):
+        return False
+    for name, digest in (record["made_from"] | record["wrote"]).items():
+        entry = artefacts.get(name, {})
+        if entry.get("sha256") != digest or not (cache.folder / entry["file"]).exists():
+            return False
+    return all(any(RESULTS.glob(pattern)) for pattern in step.shows)
+
+
+STOPPED = 130  # a process's exit status after Ctrl-C, by custom
+
+
+def run_and_wait(command: list[str]) -> int:
+    """Run a command in the project's folder and return its exit status; Ctrl-C is left for it to answer."""
+    environment = os.environ | {"PYTHONUTF8": "1"}  # some terminals can't show a progress bar otherwise
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        while True:
+            try:
+                status = process.wait()
+            except KeyboardInterrupt:
+                continue  # the terminal sent it to the command as well
+            return STOPPED if status == -signal.SIGINT else status
+
+
+def summarise(times: list[tuple[Step, float]], seconds: float) -> None:
+    """What ran, how long it took, and where to look for what it made."""
+    print(f"{'step':<43}{'seconds':>8}   made")
+    for step, took in times:
+        made = ", ".join(f"results/{name}" for name in step.shows) or ", ".join(
+            f"data/{name}" for name in step.writes
+        )
+        print(f"{step.number:>4}  {step.script:<37}{took:>8.1f}   {made}")
+    print(f"{'':>6}{'together':<37}{seconds:>8.1f}")
+    metrics = RESULTS / "metrics.json"
+    if times and metrics.exists():
+        told = json.loads(metrics.read_text(encoding="utf-8"))
+        test = told["splits"]["test"]
+        low, high = test["accuracy_95"]
+        print(f"\nDATA: {told['data'].upper()}")
+        print(
+            f"{told['network']['name']}: {test['accuracy']:.2%} of {test['faces']:,} test faces right "
+            f"(95% interval {low:.2%} to {high:.2%})"
+        )
+
+
+def print_steps() -> None:
+    for step in STEPS:
+        print(f"{step.number:>3}  {step.script:<37}{step.title}")
+    print(f"Step 7 can be any of: {', '.join(networks())} (python3 run.py --model SCRIPT)")
+
+
+def networks() -> list[str]:
+    """The scripts that can be step 7."""
+    others = ("Compiling_model.py", "Save_model.py")
+    return sorted(path.name for path in ROOT.glob("*_model.py") if path.name not in others)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
