@@ -56,14 +56,20 @@ def main(settings: Settings, cache: Cache) -> None:
     print(
         f"  {packed['name']}: {len(train_x):,} faces to train on, {len(val_x):,} to validate on", flush=True
     )
+    batches = ShuffledBatches(train_x, train_y, settings.batch_size, settings.seed)
     model.fit(
-        ShuffledBatches(train_x, train_y, settings.batch_size, settings.seed, first_epoch),
+        batches,
+        shuffle=False,
         epochs=settings.epochs,
         initial_epoch=first_epoch,
         validation_data=(val_x, val_y),
         validation_batch_size=512,
         verbose=2 if settings.verbose == 1 and not sys.stdout.isatty() else settings.verbose,
-        callbacks=[StopWhenNotFinite(), checkpoint],
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
+            StopWhenNotFinite(),
+            checkpoint,
+        ],
     )
 
     history, best = checkpoint.history, checkpoint.best_epoch()

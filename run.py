@@ -145,12 +145,10 @@ def run_steps(options: argparse.Namespace) -> int:
         started = time.perf_counter()
         status = run_and_wait([sys.executable, str(ROOT / step.script), *arguments])
         if status:
-            print(
-                f"\nStep {step.number} ({step.script}) ended with an error, so the run stops here.",
-                flush=True,
-            )
-            print(f"When it is mended, go on with: python3 run.py --from {step.number}", flush=True)
-            return status if status == STOPPED else 1
+            what = "was stopped" if status == STOPPED else "ended with an error"
+            print(f"\nStep {step.number} ({step.script}) {what}, so the run stops here.", flush=True)
+            print(f"Go on later with: python3 run.py --from {step.number}", flush=True)
+            return STOPPED if status == STOPPED else 1
         times.append((step, time.perf_counter() - started))
         print(f"  step {step.number} took {times[-1][1]:.1f} s\n", flush=True)
     summarise(times, time.perf_counter() - began)

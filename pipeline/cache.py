@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.files import fingerprint, has_changed, sha256_of, write_json
-from pipeline.steps import DATA, ROOT, STEPS
+from pipeline.steps import DATA, STEPS
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -128,7 +128,7 @@ class Cache:
                         f"{name} in data/ is stale: it was made from a {made_from} that has changed. {remedy}"
                     )
         for path, before in entry["files"].items():
-            if has_changed(ROOT / path, before):
+            if has_changed(self.folder.parent / path, before):
                 raise ValueError(f"{name} in data/ is stale: {Path(path).name} has changed since. {remedy}")
 
     # ----------------------------------------------------------------------------------------------
@@ -136,8 +136,8 @@ class Cache:
     # ----------------------------------------------------------------------------------------------
     def depends_on(self, path: Path) -> None:
         """Record that what is written next is made from a file or folder outside data/, there or not."""
-        inside = path.is_relative_to(ROOT)  # so that the project's folder may be moved
-        self.files[str(path.relative_to(ROOT) if inside else path)] = fingerprint(path)
+        inside = path.is_relative_to(self.folder.parent)  # told so that the project's folder may be moved
+        self.files[str(path.relative_to(self.folder.parent) if inside else path)] = fingerprint(path)
 
     def write(self, **artefacts: Any) -> None:
         """Store artefacts, all of them or, should anything go wrong, none.

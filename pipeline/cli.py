@@ -42,12 +42,25 @@ def run_step(main: Callable[[Settings, Cache], None], settings_class: type[Setti
                 seconds=round(time.perf_counter() - started, 3),
                 peak_memory=peak_memory(),
             )
-    except KeyboardInterrupt:
-        sys.exit(f"\n{script} was stopped by the keyboard. Nothing is half written; run it again to go on.")
     except (ValueError, OSError) as error:
         if os.environ.get("PIPELINE_TRACEBACK") or not _ours(error):
             traceback.print_exc()
         sys.exit(f"{script}: {error}")
+
+
+def _tell_interrupt_in_a_sentence(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Python's last word on an uncaught exception, but without a traceback for Ctrl-C."""
+    if issubclass(kind, KeyboardInterrupt):
+        script = Path(sys.argv[0]).name
+        print(
+            f"\n{script} was stopped by the keyboard. Nothing is half written; run it again to go on.",
+            flush=True,
+        )
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _tell_interrupt_in_a_sentence  # set here, because Ctrl-C may come while libraries load
 
 
 def changed_settings(settings: Any) -> list[tuple[str, Any, Any]]:

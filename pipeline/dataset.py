@@ -204,11 +204,12 @@ def _unpacked(raw: BinaryIO, path: Path) -> BinaryIO:
 def _places(header: bytes, needed: tuple[str, ...], path: Path) -> dict[str, int]:
     """Where in a row each needed column stands."""
     try:
-        names = [name.strip().strip('"').strip().lower() for name in header.decode("utf-8-sig").split(",")]
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text, so it is no FER2013 CSV; save it as CSV in UTF-8."
-        ) from error
+        text = header.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ValueError(f"{path} is not UTF-8 text, so it is no FER2013 CSV. Save it as CSV in UTF-8.")
+    names = [name.strip().strip('"').strip().lower() for name in text.split(",")]
     if not any(names):
         raise ValueError(f"{path} is empty; its first line must be {','.join(COLUMNS)}.")
     missing = [name for name in needed if name.lower() not in names]

@@ -53,7 +53,7 @@ STEPS = (
         (),
         ("emotions.png", "mean_faces.png"),
     ),
-    Step(6, "Pre-processing_Data.py", "Arrays to train on", ("dataset", "source"), ARRAYS),
+    Step(6, "Pre-processing_Data.py", "Arrays to train on", ("dataset",), ARRAYS),
     Step(7, "LeNet-5_model.py", "The network", ("source",), ("model",), ("model.png", "model.txt")),
     Step(
         8,

@@ -12,7 +12,8 @@ import numpy as np
 class ShuffledBatches(keras.utils.PyDataset):
     """Batches of faces and labels, in an order that depends on `seed` and the epoch alone.
 
-    So a training that goes on at epoch 7 sees what the unbroken one would have seen.
+    So a training that goes on at epoch 7 sees what the unbroken one would have seen. `start_epoch` is to be
+    called as each epoch begins, and `fit` is to be told `shuffle=False`, else it shuffles the batches by itself.
     faces: (N, 48, 48, 1) float32; labels: (N, 7) float32, one-hot.
     """
 
@@ -22,7 +23,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         super().__init__()
         self.faces, self.labels = faces, labels
         self.batch_size, self.seed = batch_size, seed
-        self._shuffle(first_epoch)
+        self.start_epoch(0)
 
     def __len__(self) -> int:
         return -(-len(self.faces) // self.batch_size)
@@ -31,11 +32,8 @@ class ShuffledBatches(keras.utils.PyDataset):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return self.faces[rows], self.labels[rows]
 
-    def on_epoch_end(self) -> None:
-        self._shuffle(self.epoch + 1)
-
-    def _shuffle(self, epoch: int) -> None:
-        self.epoch = epoch
+    def start_epoch(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Shuffle for this epoch, counted from 0; has the form of a callback's `on_epoch_begin`."""
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.faces))
 
 

@@ -1,0 +1,107 @@
+"""Copies of the project to run its scripts in, as a person does: as processes, from another folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from pipeline import dataset, sample  # noqa: E402
+from pipeline.cache import Cache  # noqa: E402
+
+QUIET = {"KERAS_BACKEND": "tensorflow", "PYTHONUTF8": "1"}
+
+
+@dataclass
+class Project:
+    """A copy of the project with its own data/ and results/."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    def cache(self) -> Cache:
+        return Cache(self.data)
+
+    def start(self, script: str, *arguments: object, **options) -> subprocess.Popen:
+        command = [sys.executable, str(self.root / script), *map(str, arguments)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
+        return subprocess.Popen(command, cwd=self.root.parent, env=os.environ | QUIET, **(pipes | options))
+
+    def run(self, script: str, *arguments: object, status: int = 0) -> str:
+        """Run a script, check its exit status, and return what it printed."""
+        process = self.start(script, *arguments)
+        printed, _ = process.communicate(timeout=300)
+        assert process.returncode == status, printed
+        return printed
+
+    def copy(self, to: Path) -> "Project":
+        shutil.copytree(self.root, to)
+        return Project(to)
+
+
+def fresh_project(root: Path) -> Project:
+    root.mkdir(parents=True)
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, root)
+    for name in ("requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, root)
+    shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    return Project(root)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Nothing has run yet."""
+    return fresh_project(tmp_path / "a project")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """All thirteen steps have run, on the drawn sample with default settings but for the number of epochs.
+
+    Tests must not change it: they take a copy.
+    """
+    project = fresh_project(tmp_path_factory.mktemp("finished") / "project")
+    epochs = (project.root / "Compiling_model.py").read_text(encoding="utf-8")
+    assert "epochs: int = 30 " in epochs
+    edited = epochs.replace("epochs: int = 30 ", "epochs: int = 12 ")  # as a person edits it
+    (project.root / "Compiling_model.py").write_text(edited, encoding="utf-8")
+    printed = project.run("run.py", "--no-venv")
+    (project.root / "printed.txt").write_text(printed, encoding="utf-8")
+    return project
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory) -> Project:
+    """Steps 2, 6 and 7 have run on a small drawn sample: ready to train. Tests take a copy."""
+    project = fresh_project(tmp_path_factory.mktemp("prepared") / "project")
+    project.run("Load_dataSets.py", "--sample-size", 600)
+    project.run("Pre-processing_Data.py")
+    project.run("LeNet-5_model.py")
+    return project
+
+
+@pytest.fixture(scope="session")
+def small_table() -> dataset.Table:
+    """300 drawn faces, all emotions in all splits."""
+    emotion, pixels, usage = sample.table(300, seed=1)
+    return {"emotion": emotion, "pixels": pixels, "Usage": usage}
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -1,0 +1,253 @@
+"""The cache: what it returns is what was written, whole, current, and without running anybody's code."""
+
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from pipeline.cache import Cache
+from pipeline.files import sha256_of
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+ROOT = Path(__file__).resolve().parent.parent
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+    | npst.arrays(st.sampled_from([np.uint8, np.float32, np.int64, "<U5"]), npst.array_shapes(max_side=4)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+def payload(cache: Cache, name: str) -> Path:
+    return cache.folder / cache.manifest()["artefacts"][name]["file"]
+
+
+@pytest.fixture
+def cache(tmp_path) -> Cache:
+    cache = Cache(tmp_path / "data", "Load_dataSets.py", {"seed": 1})
+    cache.write(dataset={"pixels": np.arange(12, dtype=np.uint8).reshape(3, 4)})
+    return cache
+
+
+@settings(max_examples=60, deadline=None)
+@given(plain)
+def test_what_is_written_comes_back(tmp_path_factory, value):
+    cache = Cache(tmp_path_factory.mktemp("cache"), "a.py")
+    cache.write(value=value)
+    np.testing.assert_equal(cache.read("value"), value)
+
+
+def test_manifest_tells_how_an_artefact_came_to_be(cache):
+    later = Cache(cache.folder, "Analizing_DataSet.py", {"nearly_black": 10})
+    later.read("dataset")
+    later.write(analysis={"constant": 0})
+    entry = json.loads((cache.folder / "manifest.json").read_text())["artefacts"]["analysis"]
+    assert entry["script"] == "Analizing_DataSet.py" and entry["settings"] == {"nearly_black": 10}
+    with open(payload(cache, "dataset"), "rb") as file:
+        assert entry["made_from"] == {"dataset": sha256_of(file)}
+
+
+def test_missing_artefact_names_the_script_that_makes_it(cache):
+    with pytest.raises(FileNotFoundError, match=r"no train_x yet\. Run: python Pre-processing_Data\.py"):
+        cache.read("train_x")
+    payload(cache, "dataset").unlink()
+    with pytest.raises(FileNotFoundError, match=r"missing\. Run: python Load_dataSets\.py"):
+        cache.read("dataset")
+
+
+def test_without_its_manifest_nothing_is_read(cache):
+    (cache.folder / "manifest.json").unlink()
+    with pytest.raises(FileNotFoundError, match="no dataset yet"):
+        cache.read("dataset")
+
+
+def test_torn_manifest_is_a_sentence(cache):
+    manifest = cache.folder / "manifest.json"
+    manifest.write_text(manifest.read_text()[:50])
+    with pytest.raises(ValueError, match="cannot be understood"):
+        cache.read("dataset")
+
+
+def test_truncated_anywhere_is_refused(cache):
+    path = payload(cache, "dataset")
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"damaged or was altered.*Run: python Load_dataSets\.py"):
+            cache.read("dataset")
+
+
+def test_any_flipped_byte_is_refused(cache):
+    path = payload(cache, "dataset")
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << (place % 8)
+        path.write_bytes(flipped)
+        with pytest.raises(ValueError, match="damaged or was altered"):
+            cache.read("dataset")
+
+
+class Malicious:
+    def __init__(self, target: Path):
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+def smuggle(cache: Cache, value: object, protocol: int = 5) -> None:
+    """Put a pickle in an artefact's place and make the manifest vouch for it."""
+    path = payload(cache, "dataset")
+    path.write_bytes(pickle.dumps(value, protocol))
+    manifest = json.loads((cache.folder / "manifest.json").read_text())
+    with open(path, "rb") as file:
+        manifest["artefacts"]["dataset"]["sha256"] = sha256_of(file)
+    (cache.folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_malicious_pickle_does_nothing(cache, tmp_path, protocol):
+    smuggle(cache, {"pixels": Malicious(tmp_path / "harm")}, protocol)
+    with pytest.raises(ValueError, match="more than plain data"):
+        cache.read("dataset")
+    assert not (tmp_path / "harm").exists()
+    pickle.loads(payload(cache, "dataset").read_bytes())  # to show that the test could have failed
+    assert (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    "value", [{1, 2}, object(), np.array([None]), {"a": [Path("x")]}, print, np.float64(1)]
+)
+def test_only_plain_data_is_written(cache, value):
+    with pytest.raises(TypeError, match="plain data only"):
+        cache.write(good=1, bad=value)
+    assert not cache.has("good") and not cache.has("bad")
+
+
+# --------------------------------------------------------------------------------------------------
+# Stale
+# --------------------------------------------------------------------------------------------------
+def chain(folder: Path, file: Path) -> None:
+    """dataset, from a file; train_x, from dataset; model, from train_x."""
+    first = Cache(folder, "Load_dataSets.py")
+    first.depends_on(file)
+    first.write(dataset=file.read_text() if file.exists() else "drawn")
+    second = Cache(folder, "Pre-processing_Data.py")
+    second.write(train_x=second.read("dataset") + "!")
+    third = Cache(folder, "Compiling_model.py")
+    third.write(trained_model=third.read("train_x") + "?")
+
+
+def test_artefact_of_an_older_input_is_stale_and_names_the_first_script_to_rerun(tmp_path):
+    file, folder = tmp_path / "Dataset.csv", tmp_path / "data"
+    file.write_text("one")
+    chain(folder, file)
+    Cache(folder, "Load_dataSets.py").write(dataset="two")
+    for name in ("train_x", "trained_model"):
+        with pytest.raises(
+            ValueError, match=r"train_x in data/ is stale.*Run: python Pre-processing_Data\.py"
+        ):
+            Cache(folder).read(name)
+    assert Cache(folder).read("dataset") == "two"
+
+
+def test_the_same_content_written_again_makes_nothing_stale(tmp_path):
+    file, folder = tmp_path / "Dataset.csv", tmp_path / "data"
+    file.write_text("one")
+    chain(folder, file)
+    Cache(folder, "Load_dataSets.py").write(dataset="one")
+    assert Cache(folder).read("trained_model") == "one!?"
+
+
+def test_a_changed_file_outside_makes_stale_and_a_touched_or_deleted_one_does_not(tmp_path):
+    file, folder = tmp_path / "Dataset.csv", tmp_path / "data"
+    file.write_text("one")
+    chain(folder, file)
+    os.utime(file, (1, 1))
+    assert Cache(folder).read("trained_model") == "one!?"
+    file.write_text("two")
+    with pytest.raises(ValueError, match=r"Dataset\.csv has changed since\. Run: python Load_dataSets\.py"):
+        Cache(folder).read("trained_model")
+    file.unlink()
+    assert Cache(folder).read("trained_model") == "one!?"
+
+
+def test_a_file_that_appears_makes_what_was_made_without_it_stale(tmp_path):
+    file, folder = tmp_path / "Dataset.csv", tmp_path / "data"
+    chain(folder, file)
+    assert Cache(folder).read("dataset") == "drawn"
+    file.write_text("real")
+    with pytest.raises(ValueError, match=r"Dataset\.csv has changed since"):
+        Cache(folder).read("dataset")
+
+
+# --------------------------------------------------------------------------------------------------
+# Killed, and two at once
+# --------------------------------------------------------------------------------------------------
+WRITER = """
+    import sys, itertools
+    import numpy as np
+    from pathlib import Path
+    from pipeline.cache import Cache
+    for number in itertools.count():
+        same = np.full(300_000, number % 251, np.uint8)
+        Cache(Path(sys.argv[1]), "w.py").write(one=same, two=same, three=same)
+        print(number, flush=True)
+"""
+
+
+def start_writer(folder: Path) -> subprocess.Popen:
+    command = [sys.executable, "-c", textwrap.dedent(WRITER), str(folder)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_killed_at_any_moment_all_artefacts_are_whole_and_of_one_write(tmp_path):
+    moments = random.Random(0)
+    end = time.monotonic() + 40
+    for round_ in range(40):
+        writer = start_writer(tmp_path)
+        writer.stdout.readline()  # it has written at least once
+        time.sleep(moments.uniform(0, 0.05))
+        writer.kill()
+        writer.communicate()
+        cache = Cache(tmp_path)
+        values = {int(value) for name in ("one", "two", "three") for value in np.unique(cache.read(name))}
+        assert len(values) == 1, f"mixed after kill {round_}"
+        if time.monotonic() > end:
+            break
+    Cache(tmp_path, "w.py").write(one=1, two=2, three=3)
+    left = {path.name for path in tmp_path.iterdir() if path.suffix == ".pkl"}
+    assert len(left) == 3, "what a killed writer left behind is cleared away"
+
+
+def test_readers_never_see_a_mixture_while_another_process_writes(tmp_path):
+    writer = start_writer(tmp_path)
+    writer.stdout.readline()
+    try:
+        for _ in range(200):
+            assert len(np.unique(Cache(tmp_path).read("two"))) == 1
+    finally:
+        writer.kill()
+        writer.communicate()
+
+
+def test_the_same_script_started_twice_waits_and_says_so(project):
+    with Cache(project.data, "Load_dataSets.py").at_work():
+        second = project.start("Load_dataSets.py", "--sample-size", 300)
+        lines = [second.stdout.readline() for _ in range(3)]
+        assert any("Another Load_dataSets.py is at work; waiting" in line for line in lines), lines
+        assert second.poll() is None
+    printed, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, printed
+    assert len(project.cache().read("dataset")["emotion"]) == 300

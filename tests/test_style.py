@@ -1,0 +1,28 @@
+"""The code is laid out by ruff and has none of the slips it finds; the thirteen scripts carry their names."""
+
+import subprocess
+import sys
+
+from pipeline.steps import STEPS
+
+from conftest import ROOT
+
+
+def test_ruff_finds_nothing():
+    for command in (["check"], ["format", "--check"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_thirteen_are_there_under_the_users_own_names():
+    assert [step.number for step in STEPS] == list(range(1, 14))
+    assert all((ROOT / step.script).is_file() for step in STEPS)
+    for name in (
+        "Analizing_DataSet.py",
+        "Load_dataSets.py",
+        "Visualize_Training_&_Validation.py",
+        "LeNet-5_model.py",
+    ):
+        assert (ROOT / name).is_file()

@@ -1,0 +1,137 @@
+"""Step 8: the same seed gives the same weights, a killed training goes on to them, and divergence is a sentence."""
+
+import time
+
+from pipeline.training import ShuffledBatches
+
+import numpy as np
+import pytest
+
+EPOCHS = 6
+
+
+def weights_of(project) -> list[np.ndarray]:
+    return project.cache().read("trained_model")["weights"]
+
+
+def assert_same_bits(one: list[np.ndarray], other: list[np.ndarray]) -> None:
+    assert len(one) == len(other)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture(scope="module")
+def unbroken(prepared, tmp_path_factory):
+    project = prepared.copy(tmp_path_factory.mktemp("unbroken") / "project")
+    project.run("Compiling_model.py", "--epochs", EPOCHS)
+    return project
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(prepared, unbroken, tmp_path):
+    again = prepared.copy(tmp_path / "again")
+    again.run("Compiling_model.py", "--epochs", EPOCHS)
+    assert_same_bits(weights_of(again), weights_of(unbroken))
+
+    other = prepared.copy(tmp_path / "other")
+    other.run("Compiling_model.py", "--epochs", EPOCHS, "--seed", 1)
+    assert weights_of(other)[0].tobytes() != weights_of(unbroken)[0].tobytes()
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_same_weights(prepared, unbroken, tmp_path):
+    project = prepared.copy(tmp_path / "killed")
+    for epochs in (2, 4):
+        process = project.start("Compiling_model.py", "--epochs", EPOCHS)
+        wait_for_epochs(project, epochs, process)
+        process.kill()
+        process.communicate()
+    printed = project.run("Compiling_model.py", "--epochs", EPOCHS)
+    assert "Going on after epoch" in printed
+
+    assert_same_bits(weights_of(project), weights_of(unbroken))
+    one, other = (p.cache().read("history") for p in (project, unbroken))
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert one[name] == other[name]
+    best, best_unbroken = (p.cache().read("trained_model")["best_weights"] for p in (project, unbroken))
+    assert_same_bits(best, best_unbroken)
+    assert not project.cache().has("checkpoint")
+
+
+def wait_for_epochs(project, epochs: int, process) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        cache = project.cache()
+        if cache.has("checkpoint") and len(cache.read("checkpoint")["history"]["loss"]) >= epochs:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"no checkpoint of {epochs} epochs: {process.communicate()[0]}")
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(prepared, tmp_path):
+    project = prepared.copy(tmp_path / "project")
+    process = project.start("Compiling_model.py", "--epochs", 50)
+    wait_for_epochs(project, 1, process)
+    process.kill()
+    process.communicate()
+    printed = project.run("Compiling_model.py", "--epochs", 1, "--learning-rate", 0.01)
+    assert "is of another network, data or settings; training starts anew" in printed
+    assert len(project.cache().read("history")["loss"]) == 1
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_sentence_and_keeps_what_was(unbroken, tmp_path):
+    project = unbroken.copy(tmp_path / "project")
+    printed = project.run("Compiling_model.py", "--epochs", 3, "--learning-rate", 1e30, status=1)
+    assert "the training has diverged. Try a lower learning_rate" in printed and "Traceback" not in printed
+    assert_same_bits(weights_of(project), weights_of(unbroken))
+
+
+@pytest.mark.parametrize("setting", ["epochs", "batch-size", "learning-rate"])
+def test_settings_out_of_range_are_a_sentence(project, setting):
+    printed = project.run("Compiling_model.py", f"--{setting}", 0, status=1)
+    assert f"{setting.replace('-', '_')} is 0" in printed and "must be above 0" in printed
+
+
+def test_keep_decides_whose_weights_count(unbroken, prepared, tmp_path):
+    project = prepared.copy(tmp_path / "best")
+    project.run("Compiling_model.py", "--epochs", EPOCHS, "--keep", "best")
+    trained = project.cache().read("trained_model")
+    assert_same_bits(trained["weights"], trained["best_weights"])
+    assert_same_bits(trained["last_weights"], weights_of(unbroken))
+
+
+def test_an_epoch_shows_each_face_once_in_an_order_of_its_own():
+    faces, labels = np.arange(10.0)[:, None], np.arange(10.0)[:, None] * 2
+    batches = ShuffledBatches(faces, labels, batch_size=4, seed=0)
+
+    def order_of(epoch: int) -> list[float]:
+        batches.start_epoch(epoch)
+        shown = [batches[index] for index in range(len(batches))]
+        assert all(np.array_equal(2 * x, y) for x, y in shown)
+        return np.concatenate([x for x, _ in shown]).ravel().tolist()
+
+    orders = [order_of(epoch) for epoch in range(3)]
+    assert all(sorted(order) == list(range(10)) for order in orders)
+    assert orders[0] != orders[1] != orders[2]
+    assert order_of(1) == orders[1]
+
+
+def test_fit_sees_the_order_that_was_meant():
+    """Keras reads ahead and calls hooks in an order of its own; here is what arrives in each epoch."""
+    import keras
+
+    seen = []
+
+    class Watched(ShuffledBatches):
+        def __getitem__(self, index):
+            faces, labels = super().__getitem__(index)
+            seen.append((self.order.tolist(), index))
+            return faces, labels
+
+    batches = Watched(np.zeros((10, 1), np.float32), np.zeros((10, 1), np.float32), batch_size=4, seed=0)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(loss="mse", jit_compile=False)
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch)
+    model.fit(batches, shuffle=False, initial_epoch=2, epochs=5, callbacks=[callback], verbose=0)
+    expected = []
+    for epoch in (2, 3, 4):
+        batches.start_epoch(epoch)
+        expected += [(batches.order.tolist(), index) for index in range(3)]
+    assert seen[-9:] == expected  # before them, Keras looks at a few batches to learn their shape
