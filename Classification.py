@@ -30,9 +30,7 @@ MOST_SHOWN = 14  # faces in results/new_pictures.png; the table has them all
 
 @dataclass
 class Settings:
-    images: tuple[
-        str, ...
-    ] = ()  # new pictures: files, folders, CSVs of FER2013 rows; "" or none: only the report
+    images: tuple[str, ...] = ()  # new pictures: files, folders, CSVs of FER2013 rows; none: only the report
     examples: int = 7  # right ones and wrong ones to show, 1 to 12 each
     seed: int = 0  # of their choice
     show: bool = False  # True: open the pictures where there is a display

@@ -30,9 +30,7 @@ class Settings:
     keep: Literal["last", "best"] = "last"  # whose weights count: the last epoch's or the best on validation
     seed: int = 0  # of the order of the faces and of random layers
     resume: bool = True  # go on from data/checkpoint where it fits these settings
-    verbose: int = (
-        1  # 1: a progress bar per epoch (2 where no terminal shows it), 2: a line per epoch, 0: nothing
-    )
+    verbose: int = 1  # 1: a progress bar per epoch (in a terminal), 2: a line per epoch, 0: nothing
 
 
 def main(settings: Settings, cache: Cache) -> None:

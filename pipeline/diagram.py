@@ -27,7 +27,7 @@ def draw(model: keras.Model, name: str, source: dict[str, Any], show: bool = Fal
     layers = [("Input", model.input_shape, 0)]
     layers += [(type(layer).__name__, layer.output.shape, layer.count_params()) for layer in model.layers]
     layers = [layer for layer in layers if layer[0] != "InputLayer"][:MOST_LAYERS]
-    figure, axes = plt.subplots(figsize=(max(8.0, 1.35 * len(layers)), 4.2))
+    figure, axes = plt.subplots(figsize=(max(8.0, 1.35 * len(layers)), 3.4))
     largest = max(shape[1] for _, shape, _ in layers if len(shape) == 4)
     longest = max(shape[-1] for _, shape, _ in layers if len(shape) == 2)
 

@@ -1,5 +1,6 @@
 """The code is laid out by ruff and has none of the slips it finds; the thirteen scripts carry their names."""
 
+import re
 import subprocess
 import sys
 
@@ -26,3 +27,11 @@ def test_the_thirteen_are_there_under_the_users_own_names():
         "LeNet-5_model.py",
     ):
         assert (ROOT / name).is_file()
+
+
+def test_every_setting_stands_on_one_line_with_a_comment():
+    """The comment is the help text of the flag, and must end on the line on which the setting stands."""
+    for path in ROOT.glob("*.py"):
+        _, found, after = path.read_text(encoding="utf-8").partition("class Settings:\n")
+        for line in after.split("\n\n")[0].splitlines() if found else []:
+            assert re.fullmatch(r"    \w+: [^#]+ = [^#]+  # .+", line), f"{path.name}: {line}"
