@@ -2,7 +2,7 @@
 
 Reads data/history. Shows results/learning_curves.png, the epoch that is best on validation marked.
 Run:    python "Visualize_Training_&_Validation.py"
-Expect: train rising to 90% while validation stands still near 50% from epoch 5 on and its loss climbs.
+Expect: train rising above 90% while validation stands still near 50% from epoch 6 on and its loss climbs.
 """
 
 from dataclasses import dataclass

@@ -26,9 +26,8 @@ def run_step(main: Callable[[Settings, Cache], None], settings_class: type[Setti
     """
     script = Path(sys.argv[0]).name
     step = step_of(script)
-    purpose = (sys.modules["__main__"].__doc__ or "").partition("\nRun:")[
-        0
-    ]  # --help shows how to run it itself
+    # --help tells what a step does; how it is run, it says itself.
+    purpose, _, _ = (sys.modules["__main__"].__doc__ or "").partition("\nRun:")
     settings = tyro.cli(settings_class, description=purpose)
     started = time.perf_counter()
     print(f"Step {step.number}: {step.title} ({script})", flush=True)
