@@ -3,7 +3,8 @@
 Adam, categorical cross-entropy and accuracy, validated on PublicTest after each epoch; the test split is not
 touched. Each epoch leaves a checkpoint: after a kill the same command goes on from it and ends with the same
 weights, bit for bit, as if nothing had happened.
-Reads data/model, train_x, train_y, val_x, val_y. Writes data/trained_model, history and, meanwhile, checkpoint.
+Reads data/model, train_x, train_y, val_x, val_y. Writes data/trained_model, history and, meanwhile, checkpoint;
+adds a line to results/runs.csv.
 Run:    python Compiling_model.py
         python Compiling_model.py --epochs 5 --batch-size 128
 Expect: two minutes on two processor cores for FER2013: 30 epochs of 4 s.
@@ -12,9 +13,10 @@ Expect: two minutes on two processor cores for FER2013: 30 epochs of 4 s.
 import dataclasses
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from pipeline import network
+from pipeline import network, runs
 from pipeline.cache import Cache
 from pipeline.cli import run_step
 from pipeline.training import Checkpoint, ShuffledBatches, StopWhenNotFinite
@@ -77,6 +79,8 @@ def main(settings: Settings, cache: Cache) -> None:
     cache.write(trained_model=packed | {"weights": counts} | others, history=history)
     cache.remove("checkpoint")
 
+    note_run(settings, cache, model, history)
+
     print(f"  after {settings.epochs} epochs, {sum(history['seconds']):.0f} s:")
     for which, epoch in (("last", settings.epochs - 1), ("best on validation", best)):
         train, validation = history["accuracy"][epoch], history["val_accuracy"][epoch]
@@ -88,6 +92,23 @@ def refuse_nonsense(settings: Settings) -> None:
     for name in ("epochs", "batch_size", "learning_rate"):
         if not getattr(settings, name) > 0:
             raise ValueError(f"{name} is {getattr(settings, name)}, but must be above 0.")
+
+
+def note_run(settings: Settings, cache: Cache, model: keras.Model, history: dict[str, list[float]]) -> None:
+    """A line in results/runs.csv: what was trained, how, and how it went. Step 9 adds the accuracy on test."""
+    line = {
+        "date": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
+        "data": cache.read("source", account=False)["label"],
+        "network": model.name,
+        "parameters": model.count_params(),
+        "seed": settings.seed,
+        "epochs": settings.epochs,
+        "seconds": round(sum(history["seconds"]), 1),
+        "train_accuracy": f"{history['accuracy'][-1]:.4f}",
+        "validation_accuracy": f"{history['val_accuracy'][-1]:.4f}",
+        "weights": cache.written["trained_model"],
+    }
+    runs.add(cache, line)
 
 
 def recipe(settings: Settings, cache: Cache) -> dict:

@@ -23,6 +23,7 @@ LIBRARIES = {
     "seaborn": "seaborn",
     "sklearn": "scikit-learn",
     "PIL": "pillow",
+    "jinja2": "jinja2",
     "tyro": "tyro",
     "tqdm": "tqdm",
     "filelock": "filelock",

@@ -2,8 +2,8 @@
 
 Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998,
 with ReLU and max-pooling in place of tanh and subsampling.
-Needs the arrays of step 6 to be there, for the shape of a face. Writes data/model, and shows results/model.png
-and results/model.txt.
+Needs the arrays of step 6 to be there, for the shape of a face. Writes data/model, and shows results/model.png,
+model.txt and model.json.
 Run:    python LeNet-5_model.py
         python LeNet-5_model.py --dense 256 128
 Expect: 168,971 parameters, nearly all of them in the first dense layer.
@@ -15,7 +15,7 @@ from pipeline import diagram, network
 from pipeline.cache import Cache
 from pipeline.cli import run_step
 from pipeline.dataset import EMOTIONS
-from pipeline.files import write_text
+from pipeline.files import write_json, write_text
 from pipeline.steps import RESULTS
 
 import keras
@@ -56,6 +56,7 @@ def main(settings: Settings, cache: Cache) -> None:
     model = build(settings, face_shape)
     model.summary()
     write_text(RESULTS / "model.txt", diagram.summary(model))
+    write_json(RESULTS / "model.json", {"name": model.name, "layers": diagram.table(model)})
     diagram.draw(model, "model.png", source, settings.show)
     cache.write(model=network.pack(model))
 

@@ -2,7 +2,8 @@
 
 Accuracy with its 95% interval, loss, balanced accuracy, macro-F1, top-2 accuracy and expected calibration
 error, on train, validation and test. This is the first look at the test split.
-Reads data/trained_model, history, and the arrays of step 6. Writes data/predictions, metrics, and results/metrics.json.
+Reads data/trained_model, history, and the arrays of step 6. Writes data/predictions, metrics, and
+results/metrics.json; fills in this training's line of results/runs.csv.
 Run:    python Performance.py
 Expect: with the default settings on FER2013 about 95% on train and 48% on test: LeNet-5 learns by heart.
 """
@@ -10,7 +11,7 @@ Expect: with the default settings on FER2013 about 95% on train and 48% on test:
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import network
+from pipeline import network, runs
 from pipeline.cache import Cache
 from pipeline.cli import run_step
 from pipeline.dataset import EMOTIONS
@@ -53,15 +54,16 @@ def main(settings: Settings, cache: Cache) -> None:
             "epochs": len(history["loss"]),
             "seconds": sum(history["seconds"]),
         },
-        "settings": {step: cache.entry(name)["settings"] for step, name in STEPS_WITH_SETTINGS.items()},
+        "settings": runs.settings(cache),
         "splits": splits,
     }
+    if not source["is_sample"]:
+        metrics["description"] = DESCRIPTION
     write_json(RESULTS / "metrics.json", metrics)
     cache.write(predictions=predictions, metrics=metrics)
+    weights = cache.made_from["trained_model"]
+    runs.set_accuracies(cache, weights, {split: figures["accuracy"] for split, figures in splits.items()})
     report(metrics)
-
-
-STEPS_WITH_SETTINGS = {"preprocessing": "train_x", "network": "model", "training": "trained_model"}
 
 
 def measure(labels: np.ndarray, probabilities: np.ndarray, bins: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@
     python3 run.py --only 3 4 5            these steps
     python3 run.py --resume                only the steps whose script, settings or inputs have changed
     python3 run.py --model My_model.py     another step 7
+    python3 run.py --report                only results/report.html, from the steps that have run
     python3 run.py --list                  what the steps are
     python3 run.py --test                  install, then run the tests
 
@@ -37,7 +38,7 @@ STAMP = VENV / "installed.json"  # which requirements are installed
 REQUIREMENTS = ROOT / "requirements.txt"
 TEST_REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 
-QUICK = {"Load_dataSets.py": ["--sample-size", "3000"], "Compiling_model.py": ["--epochs", "3"]}
+QUICK = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
 
 
 def main() -> int:
@@ -50,6 +51,9 @@ def main() -> int:
         return run_and_wait([str(VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]])
     if options.test:
         return run_and_wait([sys.executable, "-m", "pytest"])
+    if options.report:
+        write_report()
+        return 0
     return run_steps(options)
 
 
@@ -63,13 +67,14 @@ def parse() -> argparse.Namespace:
         "--from", dest="first", type=int, choices=numbers, metavar="N", help="run steps N to 13"
     )
     which.add_argument("--only", nargs="+", type=int, choices=numbers, metavar="N", help="run these steps")
+    which.add_argument("--report", action="store_true", help="write results/report.html and end")
     which.add_argument("--list", action="store_true", help="list the steps and end")
     which.add_argument("--test", action="store_true", help="run the tests and end")
     parser.add_argument(
         "--model", default=STEPS[6].script, metavar="SCRIPT", help="the script that is step 7"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="about a minute: fewer drawn faces, three epochs"
+        "--quick", action="store_true", help="about a minute: fewer drawn faces, fewer epochs"
     )
     parser.add_argument("--resume", action="store_true", help="leave out steps that are up to date")
     parser.add_argument(
@@ -152,7 +157,18 @@ def run_steps(options: argparse.Namespace) -> int:
         times.append((step, time.perf_counter() - started))
         print(f"  step {step.number} took {times[-1][1]:.1f} s\n", flush=True)
     summarise(times, time.perf_counter() - began)
+    write_report()
     return 0
+
+
+def write_report() -> None:
+    from pipeline import report  # here, because it needs packages that only .venv has
+
+    try:
+        path = report.write()
+    except (ValueError, OSError) as error:
+        sys.exit(f"The report could not be written: {error}")
+    print(f"\nThe run on one page: {path.relative_to(ROOT)}")
 
 
 def up_to_date(step: Step, arguments: list[str]) -> bool:

@@ -31,7 +31,8 @@ def run_step(main: Callable[[Settings, Cache], None], settings_class: type[Setti
     settings = tyro.cli(settings_class, description=purpose)
     started = time.perf_counter()
     print(f"Step {step.number}: {step.title} ({script})", flush=True)
-    for name, value, default in changed_settings(settings):
+    changed = changed_settings(settings)
+    for name, value, default in changed:
         print(f"  {name} = {value!r} (in the file: {default!r})", flush=True)
     cache = Cache(script=script, settings=plain(dataclasses.asdict(settings)))
     try:
@@ -40,6 +41,8 @@ def run_step(main: Callable[[Settings, Cache], None], settings_class: type[Setti
             cache.record_step(
                 code=code_of(script),
                 arguments=sys.argv[1:],
+                settings=cache.settings,
+                changed=[name for name, _, _ in changed],
                 seconds=round(time.perf_counter() - started, 3),
                 peak_memory=peak_memory(),
             )

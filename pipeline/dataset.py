@@ -13,10 +13,12 @@ learning contests", 2013, https://arxiv.org/abs/1307.0414.
 import csv
 import gzip
 import lzma
-import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,56 +44,17 @@ SPLIT_FOLDERS |= dict.fromkeys(("validation", "valid", "val", "publictest"), "Pu
 SPLIT_FOLDERS |= dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest")
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
-BLOCK = 1 << 20  # bytes read at a time
-ROWS_AT_ONCE = 16  # rows parsed at a time: 130 kB of text, which stays in the processor's cache
+BLOCK = 1 << 20  # bytes read and parsed at a time: some 130 rows
+BLOCKS_AHEAD = 4  # blocks in memory at once: enough to keep two threads busy
 LONGEST_LINE = 1 << 17  # no FER2013 row comes near; a longer line is another kind of file
 
 Table = dict[str, np.ndarray]
 
-
-# --------------------------------------------------------------------------------------------------
-# Pixel strings
-# --------------------------------------------------------------------------------------------------
-def parse_pixels_slowly(text: bytes) -> np.ndarray:
-    """One row's pixel string as (2304,) uint8; raises ValueError saying which value is wrong and why."""
-    values = text.split()
-    if len(values) != PIXELS:
-        raise ValueError(f"{len(values):,} values where {PIXELS:,} (48 x 48) are needed")
-    for position, value in enumerate(values, start=1):
-        if not re.fullmatch(rb"[0-9]+", value):
-            raise ValueError(f"value {position} is {_shown(value)}, which is no whole number from 0 to 255")
-        if len(value.lstrip(b"0")) > 3 or int(value) > 255:
-            raise ValueError(f"value {position} is {_shown(value)}, above 255")
-    return np.array([int(value) for value in values], np.uint8)
-
-
-def _parse_regular(texts: list[bytes]) -> np.ndarray | None:
-    """Pixel strings of several rows as (rows, 2304) uint8 by array arithmetic on their bytes.
-
-    Takes numbers of one to three digits with one blank between; returns None where any row is anything else.
-    """
-    # Two leading blanks, so that even the first number has three bytes to its left.
-    joined = np.frombuffer(b"  " + b" ".join(texts) + b" ", np.uint8)
-    is_blank = joined == ord(" ")
-    if np.count_nonzero(joined - ord("0") <= 9) + np.count_nonzero(is_blank) != joined.size:
-        return None
-    blanks = np.flatnonzero(is_blank)[1:]  # the blank before the first number, then the one after each
-    ends, lengths = blanks[1:], blanks[1:] - blanks[:-1] - 1
-    row_ends = np.cumsum([len(text) + 1 for text in texts]) + 1
-    if ends.size != len(texts) * PIXELS or not np.array_equal(ends[PIXELS - 1 :: PIXELS], row_ends):
-        return None
-    if lengths.min() < 1 or lengths.max() > 3:
-        return None
-    # The low four bits of a digit are its value and those of a blank are 0. So left of the units stand the
-    # tens or 0, and left of those the hundreds, except that a one-digit number has its neighbour's last there.
-    digits = joined & 15
-    hundreds = digits.take(ends - 3, mode="clip") * (lengths == 3)
-    values = hundreds * np.uint16(100)
-    values += digits.take(ends - 2, mode="clip") * np.uint8(10)
-    values += digits.take(ends - 1, mode="clip")
-    if values.max() > 255:
-        return None
-    return values.astype(np.uint8).reshape(len(texts), PIXELS)
+DTYPES = {"emotion": np.uint8, "pixels": np.uint8, "Usage": "<U11"}
+KNOWN_FIELDS: dict[str, dict[bytes, int | str]] = {
+    "emotion": {str(label).encode(): label for label in range(len(EMOTIONS))},
+    "Usage": {usage.encode(): usage for usage in USAGES},
+}
 
 
 # --------------------------------------------------------------------------------------------------
@@ -106,43 +69,139 @@ def read_csv(path: Path, needed: tuple[str, ...] = COLUMNS) -> Table:
     Raises FileNotFoundError, or ValueError naming the file, the row (1 is the first below the header) and
     the field.
     """
-    columns: dict[str, list] = {name: [] for name in needed}
-    waiting: list[tuple[int, bytes]] = []  # rows whose pixels are not parsed yet
-    lines = _lines(path)
-    header = next(lines, b"")
-    places = _places(header, needed, path)
-    width = header.count(b",") + 1
+    blocks = _blocks(path)
+    first = next(blocks, b"")
+    header, _, rest = first.partition(b"\n")
+    places, width = _places(header, needed, path), header.count(b",") + 1
+    parts: list[Table] = []
+    row = 1
+    for block, part in _parsed_ahead(
+        chain([rest], blocks), lambda block: _parse_regular(block, places, width)
+    ):
+        if part is None:
+            part = _parse_line_by_line(block, places, width, path, row)
+            row += block.count(b"\n") - len(part["pixels"])  # blank lines are numbered too
+        row += len(part["pixels"])
+        parts.append(part)
+    table = {name: np.concatenate([part[name] for part in parts]) for name in needed}
+    if not len(table["pixels"]):
+        raise ValueError(f"{path} has a header but no rows below it.")
+    return table
 
-    for row, line in enumerate(lines, start=1):
+
+def _parsed_ahead(
+    blocks: Iterable[bytes], parse: Callable[[bytes], Table | None]
+) -> Iterator[tuple[bytes, Table | None]]:
+    """Each block with what `parse` makes of it, in order; some are parsed ahead, in threads.
+
+    NumPy lets threads run side by side, if only what they work on is large enough: see BLOCK.
+    """
+    ahead: deque[tuple[bytes, Future]] = deque()
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        for block in blocks:
+            ahead.append((block, threads.submit(parse, block)))
+            if len(ahead) == BLOCKS_AHEAD:
+                block, parsed = ahead.popleft()
+                yield block, parsed.result()
+        for block, parsed in ahead:
+            yield block, parsed.result()
+
+
+def _parse_regular(block: bytes, places: dict[str, int], width: int) -> Table | None:
+    """Whole lines as a table, by array arithmetic on their bytes.
+
+    `places` says at which place each column stands in a line of `width` fields. Takes pixels of one to three
+    digits with one blank between; returns None where anything is otherwise, for `_parse_line_by_line` to explain.
+    """
+    # Four blanks in front, so that all numbers have as many bytes to their left.
+    text = np.frombuffer(b"    " + block, np.uint8)
+    is_blank, is_comma, is_newline = text == ord(" "), text == ord(","), text == ord("\n")
+    is_end = is_blank | is_comma | is_newline  # of a number or of another field
+    ends = np.flatnonzero(is_end[4:])  # in `block`; so `text[n:].take(ends)` stands 4 - n left of the ends
+
+    # A line has as many ends as fields and numbers; the first of its pixels has the end number `first`.
+    first, per_line = places["pixels"], width - 1 + PIXELS
+    if ends.size == 0 or ends.size % per_line:
+        return None
+    lines = ends.reshape(-1, per_line)
+    field_ends = np.concatenate([lines[:, :first], lines[:, first + PIXELS - 1 :]], axis=1)
+    commas, newlines = field_ends[:, :-1], field_ends[:, -1]
+    if not (is_comma[4:][commas].all() and is_newline[4:][newlines].all()):
+        return None
+    if np.count_nonzero(is_blank) != 4 + ends.size - field_ends.size:
+        return None
+
+    # Where a number has fewer than three digits, what stands in their place belongs to another and counts as 0.
+    inside = (~is_end).view(np.uint8)  # 0 or 1; bool would have to be converted at every step
+    two_inside = inside[:-1] & inside[1:]
+    three_inside = two_inside[:-1] & two_inside[1:]
+    digits = text - np.uint8(ord("0"))
+    columns = (
+        digits[3:].take(ends),
+        (digits * inside)[2:].take(ends),
+        (digits[:-1] * two_inside)[1:].take(ends),
+        three_inside.take(ends),
+    )
+    of_pixels = (column.reshape(-1, per_line)[:, first : first + PIXELS] for column in columns)
+    units, tens, hundreds, is_longer = of_pixels
+    if is_longer.any() or max(units.max(), tens.max()) > 9 or hundreds.max() > 2:
+        return None
+    below_hundred = tens * np.uint8(10) + units
+    pixels = hundreds * np.uint8(100) + below_hundred
+    if (pixels < below_hundred).any():  # above 255 a byte starts again from 0
+        return None
+
+    table = {"pixels": pixels.reshape(-1, SIDE, SIDE)}
+    for name in places.keys() - {"pixels"}:
+        place = places[name]
+        # A field begins behind the one before it, the first behind the line before.
+        before = field_ends[:, place - 1] if place else np.concatenate([[-1], newlines[:-1]])
+        spans = zip(before.tolist(), field_ends[:, place].tolist(), strict=True)
+        column = [KNOWN_FIELDS[name].get(block[start + 1 : end].strip()) for start, end in spans]
+        if None in column:
+            return None
+        table[name] = np.array(column, DTYPES[name])
+    return table
+
+
+def _parse_line_by_line(block: bytes, places: dict[str, int], width: int, path: Path, row: int) -> Table:
+    """Whole lines as a table, in the plainest way; ValueError says what is wrong in which row.
+
+    `row` is the number of the first line's.
+    """
+    columns: dict[str, list] = {name: [] for name in places}
+    for number, line in enumerate(block.split(b"\n"), start=row):
         if not line.strip():
             continue
-        fields = _fields(line, path, row)
+        fields = _fields(line, path, number)
         if len(fields) != width:
-            raise _bad(
-                path,
-                row,
-                "columns",
-                f"{len(fields)} fields where the header has {width}. Is the line cut short?",
-            )
+            cut = f"{len(fields)} fields where the header has {width}. Is the line cut short?"
+            raise _bad(path, number, "columns", cut)
         for name, place in places.items():
+            value = fields[place].strip()
             if name == "pixels":
-                waiting.append((row, fields[place]))
+                columns[name].append(_pixels(value, path, number))
+            elif value in KNOWN_FIELDS[name]:
+                columns[name].append(KNOWN_FIELDS[name][value])
             else:
-                columns[name].append(_looked_up(fields[place], name, path, row))
-        if len(waiting) == ROWS_AT_ONCE:
-            columns["pixels"].append(_parse_rows(waiting, path))
-            waiting.clear()
-    if waiting:
-        columns["pixels"].append(_parse_rows(waiting, path))
-    if not columns["pixels"]:
-        raise ValueError(f"{path} has a header but no rows below it.")
+                wanted = "a whole number from 0 to 6" if name == "emotion" else "one of " + ", ".join(USAGES)
+                raise _bad(path, number, name, f"{_shown(value)} is not {wanted}.")
+    shapes = {"pixels": (-1, SIDE, SIDE), "emotion": (-1,), "Usage": (-1,)}
+    return {name: np.array(values, DTYPES[name]).reshape(shapes[name]) for name, values in columns.items()}
 
-    table = {"pixels": np.concatenate(columns["pixels"]).reshape(-1, SIDE, SIDE)}
-    if "emotion" in needed:
-        table["emotion"] = np.array(columns["emotion"], np.uint8)
-    if "Usage" in needed:
-        table["Usage"] = np.array(columns["Usage"])
-    return table
+
+def _pixels(text: bytes, path: Path, row: int) -> list[int]:
+    """One row's 2,304 grey values; ValueError says which is wrong and why."""
+    values = text.split()
+    if len(values) != PIXELS:
+        raise _bad(path, row, "pixels", f"{len(values):,} values where {PIXELS:,} (48 x 48) are needed.")
+    for place, value in enumerate(values, start=1):
+        if not value.isdigit():
+            wanted = "which is no whole number from 0 to 255."
+            raise _bad(path, row, "pixels", f"value {place} is {_shown(value)}, {wanted}")
+        if len(value.lstrip(b"0")) > 3 or int(value) > 255:
+            raise _bad(path, row, "pixels", f"value {place} is {_shown(value)}, above 255.")
+    return [int(value) for value in values]
 
 
 def write_csv(table: Table, path: Path) -> None:
@@ -156,26 +215,26 @@ def write_csv(table: Table, path: Path) -> None:
     unfinished.replace(path)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a CSV, unpacked, with a progress bar over the file where it takes more than a second."""
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a CSV, unpacked, in blocks of whole lines; each block ends with a line end.
+
+    Shows a progress bar where it takes more than a second.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there. The README says where FER2013 is to be had.")
     size = path.stat().st_size
     bar = tqdm(total=size, desc=f"Reading {path.name}", unit="B", unit_scale=True, delay=1, leave=False)
     try:
         with open(path, "rb") as raw, bar:
-            unpacked, rest = _unpacked(raw, path), b""
+            unpacked = _unpacked(raw, path)
             while block := unpacked.read(BLOCK):
-                bar.update(raw.tell() - bar.n)
-                lines = (rest + block).split(b"\n")
-                rest = lines.pop()
-                if len(rest) > LONGEST_LINE:
+                block += unpacked.readline(LONGEST_LINE)
+                if block.rfind(b"\n") < len(block) - LONGEST_LINE:
                     raise ValueError(
                         f"{path} is no FER2013 CSV: it has a line of more than {LONGEST_LINE:,} bytes."
                     )
-                yield from lines
-            if rest:
-                yield rest
+                bar.update(raw.tell() - bar.n)
+                yield block
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path} cannot be unpacked to its end ({error}). Is it cut short? Fetch it again."
@@ -228,34 +287,6 @@ def _fields(line: bytes, path: Path, row: int) -> list[bytes]:
         return [field.encode() for field in next(csv.reader([line.decode("utf-8").rstrip("\r")]))]
     except (UnicodeDecodeError, csv.Error) as error:
         raise _bad(path, row, "columns", f"not CSV in UTF-8 ({error}).") from error
-
-
-def _looked_up(field: bytes, name: str, path: Path, row: int) -> int | str:
-    """The value of an emotion or a Usage field."""
-    known = _EMOTION_FIELDS if name == "emotion" else _USAGE_FIELDS
-    value = known.get(field) if field in known else known.get(field.strip())
-    if value is None:
-        wanted = "a whole number from 0 to 6" if name == "emotion" else "one of " + ", ".join(USAGES)
-        raise _bad(path, row, name, f"{_shown(field)} is not {wanted}.")
-    return value
-
-
-_EMOTION_FIELDS = {str(label).encode(): label for label in range(len(EMOTIONS))}
-_USAGE_FIELDS = {usage.encode(): usage for usage in USAGES}
-
-
-def _parse_rows(rows: list[tuple[int, bytes]], path: Path) -> np.ndarray:
-    """The pixels of numbered rows as (rows, 2304) uint8, or ValueError naming the first bad row."""
-    parsed = _parse_regular([text for _, text in rows])
-    if parsed is not None:
-        return parsed
-    pixels = []
-    for row, text in rows:
-        try:
-            pixels.append(parse_pixels_slowly(text))
-        except ValueError as error:
-            raise _bad(path, row, "pixels", f"{error}.") from error
-    return np.stack(pixels)
 
 
 def _bad(path: Path, row: int, field: str, what: str) -> ValueError:

@@ -19,26 +19,35 @@ def summary(model: keras.Model) -> str:
     return "\n".join(lines) + "\n"
 
 
+def table(model: keras.Model) -> list[dict[str, Any]]:
+    """The layers with their kind, the shape of what they put out (without the batch), and their parameters."""
+    layers = [{"layer": "Input", "output": list(model.input_shape[1:]), "parameters": 0}]
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.InputLayer):
+            size = {"output": list(layer.output.shape[1:]), "parameters": layer.count_params()}
+            layers.append({"layer": type(layer).__name__, **size})
+    return layers
+
+
 def draw(model: keras.Model, name: str, source: dict[str, Any], show: bool = False) -> None:
     """Draw the layers from left to right as results/<name>, each as large as what it puts out.
 
     Feature maps are stacks of squares, vectors are bars; below stand shape and parameters.
     """
-    layers = [("Input", model.input_shape, 0)]
-    layers += [(type(layer).__name__, layer.output.shape, layer.count_params()) for layer in model.layers]
-    layers = [layer for layer in layers if layer[0] != "InputLayer"][:MOST_LAYERS]
+    layers = table(model)[:MOST_LAYERS]
     figure, axes = plt.subplots(figsize=(max(8.0, 1.35 * len(layers)), 3.4))
-    largest = max(shape[1] for _, shape, _ in layers if len(shape) == 4)
-    longest = max(shape[-1] for _, shape, _ in layers if len(shape) == 2)
+    largest = max((layer["output"][0] for layer in layers if len(layer["output"]) == 3), default=1)
+    longest = max((layer["output"][0] for layer in layers if len(layer["output"]) == 1), default=1)
 
-    for place, (kind, shape, parameters) in enumerate(layers):
+    for place, layer in enumerate(layers):
+        kind, shape, parameters = layer["layer"], layer["output"], layer["parameters"]
         colour = next((colour for word, colour in COLOURS.items() if word in kind), "#CCCCCC")
-        if len(shape) == 4:
-            _draw_maps(axes, place, shape[1] / largest, shape[3], colour)
+        if len(shape) == 3:
+            _draw_maps(axes, place, shape[0] / largest, shape[2], colour)
         else:
             height = 0.15 + 1.15 * (shape[-1] / longest) ** 0.5
             axes.add_patch(Rectangle((place - 0.08, -height / 2), 0.16, height, fc=colour, ec="white"))
-        size = " × ".join(str(number) for number in shape[1:])
+        size = " × ".join(str(number) for number in shape)
         count = f"{parameters:,} parameters" if parameters else ""
         axes.text(
             place, -0.8, f"{kind}\n{size}\n{count}", ha="center", va="top", fontsize=7.5, linespacing=1.5

@@ -54,13 +54,21 @@ STEPS = (
         ("emotions.png", "mean_faces.png"),
     ),
     Step(6, "Pre-processing_Data.py", "Arrays to train on", ("dataset",), ARRAYS),
-    Step(7, "LeNet-5_model.py", "The network", ("source",), ("model",), ("model.png", "model.txt")),
+    Step(
+        7,
+        "LeNet-5_model.py",
+        "The network",
+        ("source",),
+        ("model",),
+        ("model.png", "model.txt", "model.json"),
+    ),
     Step(
         8,
         "Compiling_model.py",
         "Compile and train",
         ("model", *ARRAYS[:4]),
         ("trained_model", "history"),
+        ("runs.csv",),
     ),
     Step(
         9,

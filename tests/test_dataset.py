@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -50,26 +51,53 @@ added = st.sampled_from(["", "", "", " 5", " x", "5"])
 pixel_texts = st.builds(pixel_text, st.integers(0, 99), edits, st.booleans(), added, ends, blanks, ends)
 
 
+def write_rows(
+    path: Path, texts: list[bytes], order: str = "emotion,pixels,Usage", end: bytes = b"\n"
+) -> Path:
+    fields = {"emotion": b"3", "Usage": b"Training"}
+    lines = [b",".join((fields | {"pixels": text})[name] for name in order.split(",")) for text in texts]
+    path.write_bytes(end.join([order.encode(), *lines]) + end)
+    return path
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(pixel_texts, min_size=1, max_size=4))
 @example([b" ".join([b"7"] * PIXELS)])
 @example([b" ".join([b"255", b"0"] * (PIXELS // 2))])
 @example([b" ".join([b"1"] * (PIXELS - 1)), b" ".join([b"1"] * (PIXELS + 1))])
-def test_parser_agrees_with_an_obvious_one(texts: list[bytes]):
-    rows = list(enumerate(texts, start=1))
-    try:
-        expected = [obvious_pixels(text) for text in texts]
-    except (ValueError, UnicodeDecodeError):
-        with pytest.raises(ValueError, match=r"some\.csv, row \d+, pixels: "):
-            dataset._parse_rows(rows, Path("some.csv"))
-    else:
-        assert dataset._parse_rows(rows, Path("some.csv")).tolist() == expected
+@example([b" ".join([b"1"] * (PIXELS - 2) + [b"x1", b"12345"])])
+def test_reading_agrees_with_an_obvious_parser(texts: list[bytes]):
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_rows(Path(folder) / "some.csv", texts)
+        try:
+            expected = [obvious_pixels(text) for text in texts]
+        except (ValueError, UnicodeDecodeError):
+            with pytest.raises(ValueError, match=r"some\.csv, row \d+, (pixels|columns): "):
+                dataset.read_csv(path)
+        else:
+            assert dataset.read_csv(path)["pixels"].reshape(-1, PIXELS).tolist() == expected
 
 
-def test_regular_text_takes_the_fast_way(rng):
-    pixels = rng.integers(0, 256, (16, PIXELS))
+@pytest.mark.parametrize("order", ["emotion,pixels,Usage", "emotion,Usage,pixels", "pixels,Usage,emotion"])
+def test_well_formed_text_takes_the_fast_way(tmp_path, rng, monkeypatch, order):
+    """All values from 0 to 255, and over several blocks."""
+    monkeypatch.setattr(dataset, "_parse_line_by_line", None)
+    pixels = rng.permutation(np.arange(400 * PIXELS) % 256).reshape(400, PIXELS)
     texts = [" ".join(map(str, row)).encode() for row in pixels]
-    assert np.array_equal(dataset._parse_regular(texts), pixels)
+    table = dataset.read_csv(write_rows(tmp_path / "some.csv", texts, order))
+    assert np.array_equal(table["pixels"].reshape(-1, PIXELS), pixels)
+    assert set(table["emotion"]) == {3} and set(table["Usage"]) == {"Training"}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["256", "999", "300", "260", "1000", "0255", "", "x", "1x", "x1", "1x1", "-1", "1.5", "١"]
+)
+@pytest.mark.parametrize("place", [0, 1, PIXELS - 1])
+def test_a_wrong_value_anywhere_never_takes_the_fast_way(rng, place, wrong):
+    values = [str(value) for value in rng.integers(0, 256, PIXELS)]
+    values[place] = wrong
+    block = f"3,{' '.join(values)},Training\n".encode()
+    assert dataset._parse_regular(block, {"emotion": 0, "pixels": 1, "Usage": 2}, width=3) is None
 
 
 # --------------------------------------------------------------------------------------------------
