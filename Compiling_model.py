@@ -47,7 +47,6 @@ def main(settings: Settings, cache: Cache) -> None:
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=network.jit_compile(),
     )
 
     checkpoint = Checkpoint(cache, recipe(settings, cache))

@@ -72,7 +72,6 @@ def train_keras(settings: Settings) -> None:
     """As Compiling_model.py does it."""
     import runpy
 
-    from pipeline import network
     from pipeline.training import ShuffledBatches, StopWhenNotFinite
 
     import keras
@@ -83,7 +82,6 @@ def train_keras(settings: Settings) -> None:
         optimizer=keras.optimizers.Adam(0.001),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=network.jit_compile(),
     )
 
     class Timed(keras.callbacks.Callback):

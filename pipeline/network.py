@@ -31,19 +31,4 @@ def unpack(packed: Packed) -> keras.Model:
 
 def predict(model: keras.Model, faces: np.ndarray, batch_size: int = 512) -> np.ndarray:
     """Probabilities (N, 7) float32 for faces (N, 48, 48, 1) float32 in [0, 1]."""
-    if not model.compiled:
-        model.compile(jit_compile=jit_compile())
     return model.predict(faces, batch_size=batch_size, verbose=0)
-
-
-def jit_compile() -> bool | str:
-    """What `compile(jit_compile=...)` is best given here.
-
-    XLA makes TensorFlow's convolutions two to three times slower on a processor, and Keras's "auto" would
-    choose it.
-    """
-    if keras.backend.backend() == "tensorflow" and not any(
-        "gpu" in d.lower() for d in keras.distribution.list_devices()
-    ):
-        return False
-    return "auto"
