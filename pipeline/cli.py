@@ -1,5 +1,6 @@
 """How a step is started: its flags, its lock, its account of what it did, and its errors in one sentence."""
 
+import argparse
 import dataclasses
 import hashlib
 import os
@@ -18,20 +19,26 @@ import tyro
 Settings = TypeVar("Settings")
 
 
-def run_step(main: Callable[[Settings, Cache], None], settings_class: type[Settings]) -> None:
+def run_step(
+    main: Callable[[Settings, Cache], None],
+    settings_class: type[Settings],
+    recipes: dict[str, Settings] | None = None,
+) -> None:
     """Run a script's `main(settings, cache)`; ends the process with status 1 and a sentence on bad input.
 
-    The fields of `settings_class` are the flags; whatever differs from the file's values is printed.
+    The fields of `settings_class` are the flags; whatever differs from the file's values is printed. Where there
+    are `recipes`, the flag --recipe names the one whose values hold for what no other flag sets.
     Set PIPELINE_TRACEBACK=1 to see where an error came from.
     """
     script = Path(sys.argv[0]).name
     step = step_of(script)
     # --help tells what a step does; how it is run, it says itself.
     purpose, _, _ = (sys.modules["__main__"].__doc__ or "").partition("\nRun:")
-    settings = tyro.cli(settings_class, description=purpose)
+    defaults = settings_class() if recipes is None else chosen_recipe(recipes, settings_class().recipe)
+    settings = tyro.cli(settings_class, description=purpose, default=defaults)
     started = time.perf_counter()
     print(f"Step {step.number}: {step.title} ({script})", flush=True)
-    changed = changed_settings(settings)
+    changed = changed_settings(settings, defaults)
     for name, value, default in changed:
         print(f"  {name} = {value!r} (in the file: {default!r})", flush=True)
     cache = Cache(script=script, settings=plain(dataclasses.asdict(settings)))
@@ -67,14 +74,18 @@ def _tell_interrupt_in_a_sentence(kind: type[BaseException], error: BaseExceptio
 sys.excepthook = _tell_interrupt_in_a_sentence  # set here, because Ctrl-C may come while libraries load
 
 
-def changed_settings(settings: Any) -> list[tuple[str, Any, Any]]:
-    """(name, value, default) of each field that differs from what its class says."""
-    defaults = type(settings)()
-    pairs = [
-        (field.name, getattr(settings, field.name), getattr(defaults, field.name))
-        for field in dataclasses.fields(settings)
-    ]
-    return [pair for pair in pairs if pair[1] != pair[2]]
+def chosen_recipe(recipes: dict[str, Settings], default: str) -> Settings:
+    """The recipe that --recipe names; tyro refuses a name that is none afterwards."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--recipe", default=default)
+    return recipes.get(parser.parse_known_args()[0].recipe, recipes[default])
+
+
+def changed_settings(settings: Settings, defaults: Settings) -> list[tuple[str, Any, Any]]:
+    """(name, value, default) of each field that the command line changed."""
+    names = [field.name for field in dataclasses.fields(settings)]
+    told = [(name, getattr(settings, name), getattr(defaults, name)) for name in names]
+    return [(name, value, default) for name, value, default in told if value != default]
 
 
 def code_of(script: str) -> str:

@@ -14,7 +14,7 @@ from pipeline.steps import RESULTS
 from filelock import FileLock
 
 COLUMNS = (
-    "date", "data", "network", "parameters", "changed", "seed", "epochs", "seconds",
+    "date", "data", "network", "parameters", "recipe", "changed", "seed", "epochs", "seconds",
     "train_accuracy", "validation_accuracy", "test_accuracy", "settings", "weights",
 )  # fmt: skip
 PATH = RESULTS / "runs.csv"

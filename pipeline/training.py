@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from pipeline.augmentation import Augmentation
 from pipeline.cache import Cache
 from pipeline.network import keras
 
@@ -18,11 +19,17 @@ class ShuffledBatches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, faces: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, first_epoch: int = 0
+        self,
+        faces: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        seed: int,
+        augmentation: Augmentation | None = None,
     ):
         super().__init__()
         self.faces, self.labels = faces, labels
         self.batch_size, self.seed = batch_size, seed
+        self.augmentation = augmentation
         self.start_epoch(0)
 
     def __len__(self) -> int:
@@ -30,22 +37,27 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.faces[rows], self.labels[rows]
+        faces, labels = self.faces[rows], self.labels[rows]
+        if self.augmentation is None:
+            return faces, labels
+        return self.augmentation(faces, labels, np.random.default_rng((self.seed, self.epoch, index)))
 
     def start_epoch(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Shuffle for this epoch, counted from 0; has the form of a callback's `on_epoch_begin`."""
+        self.epoch = epoch
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.faces))
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Keeps the state of a training in data/checkpoint after each epoch, and its history and best weights.
 
-    `recipe` is what the result depends on; a checkpoint of another recipe is not gone on from.
+    `recipe` is what the result depends on; a checkpoint of another recipe is not gone on from. After `patience`
+    epochs without a better accuracy on validation the training ends; 0 lets it run.
     """
 
-    def __init__(self, cache: Cache, recipe: dict[str, Any]):
+    def __init__(self, cache: Cache, recipe: dict[str, Any], patience: int = 0):
         super().__init__()
-        self.cache, self.recipe = cache, recipe
+        self.cache, self.recipe, self.patience = cache, recipe, patience
         self.history: dict[str, list[float]] = {}
         self.best_weights: list[np.ndarray] = []
 
@@ -72,6 +84,10 @@ class Checkpoint(keras.callbacks.Callback):
         """The first epoch, counted from 0, with the highest accuracy on validation."""
         return int(np.argmax(self.history["val_accuracy"]))
 
+    def has_run_out_of_patience(self) -> bool:
+        epochs = len(self.history.get("loss", []))
+        return bool(self.patience and epochs and epochs - 1 - self.best_epoch() >= self.patience)
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.started = time.perf_counter()
 
@@ -90,6 +106,8 @@ class Checkpoint(keras.callbacks.Callback):
                 "state": state,
             }
         )
+        if self.has_run_out_of_patience():
+            self.model.stop_training = True
 
     def _state(self) -> list[keras.Variable]:
         """All that training changes: weights, the seeds of random layers, and the optimizer's memory."""
@@ -109,3 +127,24 @@ class StopWhenNotFinite(keras.callbacks.Callback):
                 f"The loss is {loss} at batch {batch + 1}: the training has diverged. Try a lower learning_rate; "
                 "the last whole epoch is kept in data/ and training goes on from it."
             )
+
+
+def learning_rate(
+    peak: float, schedule: str, warmup_epochs: float, epochs: int, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate over a training: "constant", or "cosine", from `peak` to 0 after a straight warm-up."""
+    if schedule == "constant":
+        return peak
+    warmup = round(warmup_epochs * steps_per_epoch)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else peak,
+        decay_steps=epochs * steps_per_epoch - warmup,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def class_weights(labels: np.ndarray) -> dict[int, float]:
+    """Weights that make all emotions count the same, as scikit-learn's "balanced"; labels (N, 7), one-hot."""
+    counts = labels.sum(axis=0)
+    return {label: float(len(labels) / (len(counts) * count)) for label, count in enumerate(counts) if count}

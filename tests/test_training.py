@@ -2,7 +2,7 @@
 
 import time
 
-from pipeline.training import ShuffledBatches
+from pipeline.training import ShuffledBatches, class_weights, learning_rate
 
 import numpy as np
 import pytest
@@ -53,6 +53,85 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(prepared, unbr
     best, best_unbroken = (p.cache().read("trained_model")["best_weights"] for p in (project, unbroken))
     assert_same_bits(best, best_unbroken)
     assert not project.cache().has("checkpoint")
+
+
+STRONG = (
+    "--recipe",
+    "strong",
+    "--epochs",
+    4,
+    "--warmup-epochs",
+    0.5,
+    "--mixup",
+    0.2,
+    "--erase",
+    8,
+    "--class-weights",
+)
+
+
+@pytest.mark.parametrize("more", [("--optimizer", "adamw"), ("--optimizer", "sgd", "--patience", 3)])
+def test_a_killed_training_by_another_recipe_ends_with_the_same_weights_too(prepared, tmp_path, more):
+    unbroken, killed = prepared.copy(tmp_path / "unbroken"), prepared.copy(tmp_path / "killed")
+    unbroken.run("Compiling_model.py", *STRONG, *more)
+    process = killed.start("Compiling_model.py", *STRONG, *more)
+    wait_for_epochs(killed, 2, process)
+    process.kill()
+    process.communicate()
+    assert "Going on after epoch" in killed.run("Compiling_model.py", *STRONG, *more)
+    assert_same_bits(weights_of(killed), weights_of(unbroken))
+
+
+def test_a_recipe_sets_what_no_flag_does(prepared, tmp_path):
+    project = prepared.copy(tmp_path / "project")
+    printed = project.run(
+        "Compiling_model.py", "--recipe", "strong", "--epochs", 1, "--warmup-epochs", 0, "--rotate", 3
+    )
+    assert "epochs = 1 (in the file: 80)" in printed and "batch_size" not in printed
+    recorded = project.cache().entry("trained_model")["settings"]
+    assert (recorded["recipe"], recorded["optimizer"], recorded["rotate"], recorded["flip"]) == (
+        "strong",
+        "adamw",
+        3,
+        True,
+    )
+
+
+def test_patience_ends_a_training_that_gets_no_better(prepared, tmp_path):
+    project = prepared.copy(tmp_path / "project")
+    project.run("Compiling_model.py", "--epochs", 40, "--learning-rate", 1e-9, "--patience", 2)
+    accuracies = project.cache().read("history")["val_accuracy"]
+    assert len(accuracies) < 40 and len(accuracies) - 1 - int(np.argmax(accuracies)) == 2
+
+
+def test_learning_rate_rises_straight_and_falls_as_a_cosine():
+    rate = learning_rate(0.1, "cosine", warmup_epochs=2, epochs=10, steps_per_epoch=5)
+    expected = [0.1 * step / 10 for step in range(10)]
+    expected += [0.1 * (1 + np.cos(np.pi * step / 40)) / 2 for step in range(41)]
+    np.testing.assert_allclose([float(rate(step)) for step in range(51)], expected, atol=1e-6)
+    assert learning_rate(0.1, "constant", 2, 10, 5) == 0.1
+
+
+def test_class_weights_are_scikit_learns(rng):
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = rng.integers(0, 7, 500)
+    expected = compute_class_weight("balanced", classes=np.arange(7), y=labels)
+    told = class_weights(np.eye(7, dtype=np.float32)[labels])
+    np.testing.assert_allclose([told[label] for label in range(7)], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--zoom", 1), "zoom is 1.0, but must be below 1"),
+        (("--rotate", -1), "rotate is -1.0, but must not be below 0"),
+        (("--erase", 49), "erase is 49, but a face has only 48"),
+        (("--recipe", "strong", "--epochs", 1), "warmup_epochs is 1, but there are only 1 epochs"),
+    ],
+)
+def test_values_that_make_no_sense_are_a_sentence(project, flags, sentence):
+    assert sentence in project.run("Compiling_model.py", *flags, status=1)
 
 
 def wait_for_epochs(project, epochs: int, process) -> None:
