@@ -30,9 +30,7 @@ import keras
 
 @dataclass
 class Settings:
-    recipe: Literal["description", "strong"] = (
-        "description"  # which of RECIPES, below, the other values come from
-    )
+    recipe: Literal["description", "strong"] = "description"  # of RECIPES, below: gives the other values
     epochs: int = 30  # times that each training face is seen
     batch_size: int = 48  # faces per step
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd: with Nesterov momentum of 0.9
@@ -138,6 +136,8 @@ def refuse_nonsense(settings: Settings) -> None:
     for name in ("label_smoothing", "zoom", "contrast"):
         if getattr(settings, name) >= 1:
             raise ValueError(f"{name} is {getattr(settings, name)}, but must be below 1.")
+    if settings.weight_decay and settings.optimizer == "adam":
+        raise ValueError("weight_decay is for the optimizers adamw and sgd; adam has none.")
     if settings.erase > SIDE:
         raise ValueError(f"erase is {settings.erase}, but a face has only {SIDE} pixels a side.")
     if settings.schedule == "cosine" and settings.warmup_epochs >= settings.epochs:

@@ -51,13 +51,13 @@ class ShuffledBatches(keras.utils.PyDataset):
 class Checkpoint(keras.callbacks.Callback):
     """Keeps the state of a training in data/checkpoint after each epoch, and its history and best weights.
 
-    `recipe` is what the result depends on; a checkpoint of another recipe is not gone on from. After `patience`
+    `dependencies` is all that the result depends on; a checkpoint with others is not gone on from. After `patience`
     epochs without a better accuracy on validation the training ends; 0 lets it run.
     """
 
-    def __init__(self, cache: Cache, recipe: dict[str, Any], patience: int = 0):
+    def __init__(self, cache: Cache, dependencies: dict[str, Any], patience: int = 0):
         super().__init__()
-        self.cache, self.recipe, self.patience = cache, recipe, patience
+        self.cache, self.dependencies, self.patience = cache, dependencies, patience
         self.history: dict[str, list[float]] = {}
         self.best_weights: list[np.ndarray] = []
 
@@ -70,7 +70,7 @@ class Checkpoint(keras.callbacks.Callback):
         except (ValueError, FileNotFoundError) as error:
             print(f"  The checkpoint is of no use ({error}); training starts anew.")
             return 0
-        if checkpoint["recipe"] != self.recipe:
+        if checkpoint["dependencies"] != self.dependencies:
             print("  The checkpoint in data/ is of another network, data or settings; training starts anew.")
             return 0
         for variable, value in zip(self._state(), checkpoint["state"], strict=True):
@@ -100,7 +100,7 @@ class Checkpoint(keras.callbacks.Callback):
         state = [keras.ops.convert_to_numpy(variable) for variable in self._state()]
         self.cache.write(
             checkpoint={
-                "recipe": self.recipe,
+                "dependencies": self.dependencies,
                 "history": self.history,
                 "best_weights": self.best_weights,
                 "state": state,

@@ -125,6 +125,7 @@ def test_class_weights_are_scikit_learns(rng):
     ("flags", "sentence"),
     [
         (("--zoom", 1), "zoom is 1.0, but must be below 1"),
+        (("--weight-decay", 0.1), "weight_decay is for the optimizers adamw and sgd"),
         (("--rotate", -1), "rotate is -1.0, but must not be below 0"),
         (("--erase", 49), "erase is 49, but a face has only 48"),
         (("--recipe", "strong", "--epochs", 1), "warmup_epochs is 1, but there are only 1 epochs"),
