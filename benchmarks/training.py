@@ -1,9 +1,11 @@
 """How fast step 8 trains LeNet-5, beside the same network, batch and optimizer in plain PyTorch.
 
+Or, with --against augmented, beside itself with the augmentation of the recipe "strong".
 Each has a process of its own; they train one epoch in turn while the other waits, so that a change of the
 machine's speed meets both. The faces are random: the time does not depend on them.
 Run:    python -m pip install -r benchmarks/requirements.txt
         python benchmarks/training.py
+        python benchmarks/training.py --against augmented --batch-size 128
 """
 
 import statistics
@@ -26,14 +28,15 @@ class Settings:
     faces: int = 25_120  # to train on
     batch_size: int = 48  # faces per step
     epochs: int = 8  # counted ones, after one to warm up
-    worker: Literal["", "keras", "torch"] = ""  # internal: what this process trains with
+    against: Literal["torch", "augmented"] = "torch"  # what step 8 is measured against
+    worker: Literal["", "keras", "torch", "augmented"] = ""  # internal: what this process trains with
 
 
 def main(settings: Settings) -> None:
     if settings.worker:
-        (train_keras if settings.worker == "keras" else train_torch)(settings)
+        (train_torch if settings.worker == "torch" else train_keras)(settings)
         return
-    workers = {name: start(name, settings) for name in ("keras", "torch")}
+    workers = {name: start(name, settings) for name in ("keras", settings.against)}
     seconds: dict[str, list[float]] = {name: [] for name in workers}
     for epoch in range(settings.epochs + 1):
         for name, worker in workers.items():
@@ -47,10 +50,9 @@ def main(settings: Settings) -> None:
         print(
             f"  {name:<6} median {statistics.median(rates):>7,.0f} images/s ({min(rates):,.0f} to {max(rates):,.0f})"
         )
-    ratios = [torch / ours for torch, ours in zip(seconds["torch"], seconds["keras"], strict=True)]
-    print(
-        f"  step 8 is {statistics.median(ratios):.2f} times as fast ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    ratios = [other / ours for other, ours in zip(seconds[settings.against], seconds["keras"], strict=True)]
+    spread = f"{statistics.median(ratios):.2f} times as long ({min(ratios):.2f} to {max(ratios):.2f})"
+    print(f"  an epoch of {settings.against} takes {spread} as one of step 8")
 
 
 def start(name: str, settings: Settings) -> subprocess.Popen:
@@ -72,6 +74,7 @@ def train_keras(settings: Settings) -> None:
     """As Compiling_model.py does it."""
     import runpy
 
+    from pipeline.augmentation import Augmentation
     from pipeline.training import ShuffledBatches, StopWhenNotFinite
 
     import keras
@@ -92,7 +95,12 @@ def train_keras(settings: Settings) -> None:
         def on_epoch_end(self, epoch, logs=None):
             print(time.perf_counter() - self.started, flush=True)
 
-    batches = ShuffledBatches(*random_faces(settings), settings.batch_size, seed=0)
+    augmentation = None
+    if settings.worker == "augmented":
+        strong = runpy.run_path(str(ROOT / "Compiling_model.py"))
+        values = {name: getattr(strong["RECIPES"]["strong"], name) for name in strong["AUGMENTATION"]}
+        augmentation = Augmentation(**values)
+    batches = ShuffledBatches(*random_faces(settings), settings.batch_size, seed=0, augmentation=augmentation)
     shuffle = keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch)
     callbacks = [Timed(), shuffle, StopWhenNotFinite()]
     model.fit(batches, shuffle=False, epochs=settings.epochs + 1, verbose=0, callbacks=callbacks)
