@@ -9,6 +9,7 @@ Expect: the best figures for Happy and Surprise, the worst for Fear. A new pictu
 closely, as in FER2013; it is turned grey and resized to 48x48.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,15 @@ class Settings:
 def main(settings: Settings, cache: Cache) -> None:
     if not 1 <= settings.examples <= 12:
         raise ValueError(f"examples is {settings.examples}, but must lie between 1 and 12.")
-    if cache.has("predictions") or not settings.images:
+    images = [image for image in settings.images if image]
+    if not images:
         report(settings, cache)
-    if settings.images:
-        classify(settings, cache)
+        return
+    try:
+        report(settings, cache)
+    except (ValueError, FileNotFoundError) as error:  # new pictures need no report on old ones
+        print(f"  no report on the test split: {error}")
+    classify(images, settings, cache)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -78,16 +84,13 @@ def titled(label: int, predicted: int) -> str:
 # --------------------------------------------------------------------------------------------------
 # New pictures
 # --------------------------------------------------------------------------------------------------
-def classify(settings: Settings, cache: Cache) -> None:
+def classify(images: list[str], settings: Settings, cache: Cache) -> None:
     """Recognise the emotion in each new picture; goes on past those that cannot be read and lists them."""
-    from pipeline import (
-        network,  # here: starting TensorFlow takes seconds, which the report alone need not wait
-    )
+    # Here, because TensorFlow takes seconds to start, and the report alone need not wait for it.
+    from pipeline import network
 
     names, faces, unreadable = [], [], []
-    for path in tqdm(
-        named_files(settings.images), desc="Reading pictures", unit="file", delay=1, leave=False
-    ):
+    for path in tqdm(named_files(images), desc="Reading pictures", unit="file", delay=1, leave=False):
         try:
             for name, face in read_faces(path):
                 names.append(name)
@@ -97,7 +100,7 @@ def classify(settings: Settings, cache: Cache) -> None:
     for reason in unreadable:
         print(f"  not read: {reason}")
     if not faces:
-        raise ValueError(f"None of the pictures named by images could be read: {', '.join(settings.images)}")
+        raise ValueError(f"None of the pictures named by images could be read: {', '.join(images)}")
 
     model = network.unpack(cache.read("trained_model"))
     pixels = np.stack(faces)[..., np.newaxis]
@@ -111,26 +114,35 @@ def classify(settings: Settings, cache: Cache) -> None:
     draw(names, pixels, probabilities, cache.read("source"), settings.show)
 
 
-def named_files(images: tuple[str, ...]) -> list[Path]:
-    """All files that `images` names, folders searched through."""
+def named_files(images: list[str]) -> list[Path]:
+    """All files that `images` names, folders searched through for pictures and CSVs."""
     files: list[Path] = []
     for image in images:
-        path = Path(image).expanduser()
+        path = Path(os.path.expanduser(image))
         if path.is_dir():
-            files += sorted(inner for inner in path.rglob("*") if inner.suffix.lower() in dataset.PICTURES)
+            files += sorted(inner for inner in path.rglob("*") if is_csv(inner) or is_picture(inner))
         else:
             files.append(path)
     return files
 
 
+def is_picture(path: Path) -> bool:
+    return path.suffix.lower() in dataset.PICTURES and not path.name.startswith(".")
+
+
+def is_csv(path: Path) -> bool:
+    return path.name.lower().endswith((".csv", ".csv.gz", ".csv.xz", ".csv.zip"))
+
+
 def read_faces(path: Path) -> list[tuple[str, np.ndarray]]:
     """The faces of a file by name, each (48, 48) uint8: one of a picture, many of a CSV."""
+    name = os.fsencode(path).decode("utf-8", "backslashreplace")  # a name need not be UTF-8
     if not path.exists():
-        raise FileNotFoundError(f"{path} is not there.")
-    if ".csv" in path.suffixes:
+        raise FileNotFoundError(f"{name} is not there.")
+    if is_csv(path):
         pixels = dataset.read_csv(path, needed=("pixels",))["pixels"]
-        return [(f"{path}, row {row:,}", face) for row, face in enumerate(pixels, start=1)]
-    return [(str(path), dataset.read_face(path))]
+        return [(f"{name}, row {row:,}", face) for row, face in enumerate(pixels, start=1)]
+    return [(name, dataset.read_face(path))]
 
 
 def tabulate(names: list[str], probabilities: np.ndarray) -> pd.DataFrame:

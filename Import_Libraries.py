@@ -22,6 +22,7 @@ LIBRARIES = {
     "matplotlib": "matplotlib",
     "seaborn": "seaborn",
     "sklearn": "scikit-learn",
+    "scipy": "scipy",
     "PIL": "pillow",
     "jinja2": "jinja2",
     "tyro": "tyro",
@@ -68,7 +69,13 @@ def import_version(module: str, package: str) -> str:
     try:
         with without_chatter():
             importlib.import_module(module)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
+        lacking = getattr(error, "name", None) or module
+        if module == "keras" and lacking not in ("keras", "tensorflow"):
+            backend = os.environ.get("KERAS_BACKEND", "of your keras.json")
+            raise ValueError(
+                f"Keras cannot compute with the backend {backend} ({error}). Unset KERAS_BACKEND."
+            ) from error
         raise ValueError(
             f"{package} is missing or broken ({error}). Install it with: python -m pip install {package}   "
             "or everything at once with: python run.py"

@@ -9,6 +9,7 @@ Run:    python Load_dataSets.py
 Expect: one to two seconds for FER2013's 301 MB.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +32,12 @@ class Settings:
 
 
 def main(settings: Settings, cache: Cache) -> None:
-    path = where_the_faces_are(settings)
-    cache.depends_on(path)
+    candidates = where_the_faces_may_be(settings)
+    path = next((candidate for candidate in candidates if candidate.exists()), candidates[0])
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path} is neither a file nor a folder.")
+    for candidate in candidates:  # the others too: one of them may appear later
+        cache.depends_on(candidate)
     if path.exists() or settings.dataset:
         table, note = load(path, settings.seed)
         name, label = "FER2013", f"FER2013 ({path.name}, {len(table['emotion']):,} faces)"
@@ -42,6 +47,9 @@ def main(settings: Settings, cache: Cache) -> None:
         name, label = "DRAWN SAMPLE", f"DRAWN SAMPLE, NOT FER2013 ({len(table['emotion']):,} drawn faces)"
     dataset.check(table, str(path) if name == "FER2013" else f"A sample of {settings.sample_size} faces")
 
+    source = {"name": name, "label": label, "is_sample": name != "FER2013", "file": path.name, "note": note}
+    cache.write(dataset=table, source=source | {"rows": len(table["emotion"])})
+
     print(f"  DATA: {label.upper()}")
     if note:
         print(f"  {note}")
@@ -49,18 +57,15 @@ def main(settings: Settings, cache: Cache) -> None:
     print_first_rows(table, 5)
     for usage, counts in zip(USAGES, dataset.counts_of(table["emotion"], table["Usage"]), strict=True):
         print(f"  {usage:<12}{counts.sum():>7,} faces ({SPLITS[usage]})")
-    source = {"name": name, "label": label, "is_sample": name != "FER2013", "file": path.name, "note": note}
-    cache.write(dataset=table, source=source | {"rows": len(table["emotion"])})
 
 
-def where_the_faces_are(settings: Settings) -> Path:
-    """The file or folder to read; it need not be there."""
+def where_the_faces_may_be(settings: Settings) -> list[Path]:
+    """Files and folders, the first that is there to be read; there may be none."""
     if settings.download:
-        return download(settings.kaggle_name)
+        return [download(settings.kaggle_name)]
     if settings.dataset:
-        return Path(settings.dataset).expanduser().absolute()
-    packed = (ROOT / f"Dataset.csv{ending}" for ending in ("", ".gz", ".xz", ".zip"))
-    return next((path for path in packed if path.exists()), ROOT / "Dataset.csv")
+        return [Path(os.path.expanduser(settings.dataset)).absolute()]
+    return [ROOT / f"Dataset.csv{ending}" for ending in ("", ".gz", ".xz", ".zip")]
 
 
 def load(path: Path, seed: int) -> tuple[Table, str]:

@@ -35,6 +35,9 @@ class Settings:
 
 
 def main(settings: Settings, cache: Cache) -> None:
+    for name in ("batch_size", "calibration_bins"):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} is {getattr(settings, name)}, but must be at least 1.")
     trained, history, source = cache.read("trained_model"), cache.read("history"), cache.read("source")
     model = network.unpack(trained)
     predictions, splits = {}, {}

@@ -12,7 +12,6 @@ import json
 import statistics
 import time
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from pipeline import network
 from pipeline.cache import Cache
 from pipeline.cli import run_step
 from pipeline.dataset import EMOTIONS
-from pipeline.files import unfinished_name, write_json, write_text
+from pipeline.files import whole_or_not, write_json, write_text
 from pipeline.steps import RESULTS
 
 import keras
@@ -45,6 +44,8 @@ class Settings:
 
 
 def main(settings: Settings, cache: Cache) -> None:
+    if settings.compared_faces < 1 or not settings.tolerance >= 0:
+        raise ValueError("compared_faces must be at least 1, and tolerance not below 0.")
     trained = cache.read("trained_model")
     faces = cache.read("test_x")[: settings.compared_faces]
     model = network.unpack(trained)
@@ -73,8 +74,7 @@ def save_checked(
     model: keras.Model, path: Path, faces: np.ndarray, expected: np.ndarray, tolerance: float
 ) -> dict[str, Any]:
     """Save a model, load it again, and put it in place if it answers as expected; return what was measured."""
-
-    def save(unfinished: Path) -> dict[str, Any]:
+    with whole_or_not(path) as unfinished:
         model.save(unfinished)
         loaded = keras.models.load_model(unfinished, compile=False)
         difference = float(np.abs(network.predict(loaded, faces) - expected).max())
@@ -84,8 +84,6 @@ def save_checked(
             )
         size = unfinished.stat().st_size
         return {"bytes": size, "largest_difference": difference, "milliseconds": time_one(loaded, faces[:1])}
-
-    return _whole_or_not(path, save)
 
 
 def time_one(model: keras.Model, face: np.ndarray, times: int = 50) -> float:
@@ -100,24 +98,9 @@ def time_one(model: keras.Model, face: np.ndarray, times: int = 50) -> float:
 
 
 def pack_up(path: Path, files: list[Path]) -> None:
-    def save(unfinished: Path) -> None:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in files:
-                archive.write(file, file.name)
-
-    _whole_or_not(path, save)
-
-
-def _whole_or_not(path: Path, save: Callable[[Path], Any]) -> Any:
-    """Let `save` write a file and rename it to `path`; where `save` fails, what was at `path` stays."""
-    unfinished = unfinished_name(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        result = save(unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return result
+    with whole_or_not(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, file.name)
 
 
 def describe(trained: dict, parameters: int, formats: dict, cache: Cache) -> dict[str, Any]:

@@ -144,15 +144,17 @@ def run_steps(options: argparse.Namespace) -> int:
     began, times = time.perf_counter(), []
     for step in chosen:
         arguments = QUICK.get(step.script, []) if options.quick else []
-        if options.resume and up_to_date(step, arguments):
-            print(f"Step {step.number}: {step.title} ({step.script}) is up to date", flush=True)
-            continue
+        if options.resume:
+            arguments, is_current = look_back(step, arguments if options.quick else None)
+            if is_current:
+                print(f"Step {step.number}: {step.title} ({step.script}) is up to date", flush=True)
+                continue
         started = time.perf_counter()
         status = run_and_wait([sys.executable, str(ROOT / step.script), *arguments])
         if status:
             what = "was stopped" if status == STOPPED else "ended with an error"
             print(f"\nStep {step.number} ({step.script}) {what}, so the run stops here.", flush=True)
-            print(f"Go on later with: python3 run.py --from {step.number}", flush=True)
+            print(f"Go on later with: {the_rest(options, step)}", flush=True)
             return STOPPED if status == STOPPED else 1
         times.append((step, time.perf_counter() - started))
         print(f"  step {step.number} took {times[-1][1]:.1f} s\n", flush=True)
@@ -164,15 +166,34 @@ def run_steps(options: argparse.Namespace) -> int:
 def write_report() -> None:
     from pipeline import report  # here, because it needs packages that only .venv has
 
-    try:
-        path = report.write()
-    except (ValueError, OSError) as error:
-        sys.exit(f"The report could not be written: {error}")
+    path = report.write()
     print(f"\nThe run on one page: {path.relative_to(ROOT)}")
 
 
-def up_to_date(step: Step, arguments: list[str]) -> bool:
-    """Whether a step would make again what is there: same script, settings and inputs, all its outputs whole."""
+def the_rest(options: argparse.Namespace, step: Step) -> str:
+    """The command that goes on with `step` as this run would have."""
+    command = ["python3 run.py"]
+    if options.only:
+        command.append(
+            " ".join(["--only", *(str(number) for number in options.only if number >= step.number)])
+        )
+    else:
+        command.append(f"--from {step.number}")
+    command += [
+        f"--{flag.replace('_', '-')}" for flag in ("quick", "resume", "no_venv") if getattr(options, flag)
+    ]
+    if options.model != STEPS[6].script:
+        command.append(f"--model {options.model}")
+    return " ".join(command)
+
+
+def look_back(step: Step, arguments: list[str] | None) -> tuple[list[str], bool]:
+    """The flags to run a step with, and whether that would only make again what is there.
+
+    Without `arguments` they are those of the last time, so that what somebody chose on the command line, a data
+    set above all, is not undone. Nothing new would come of it where script, settings and inputs are the same and
+    all outputs are whole.
+    """
     from pipeline.cache import Cache  # here, because these need packages that only .venv has
     from pipeline.cli import code_of
     from pipeline.files import has_changed
@@ -180,15 +201,19 @@ def up_to_date(step: Step, arguments: list[str]) -> bool:
     cache = Cache()
     manifest = cache.manifest()
     record, artefacts = manifest["steps"].get(step.script), manifest["artefacts"]
-    if not record or (record["code"], record["arguments"]) != (code_of(step.script), arguments):
-        return False
+    if not record:
+        return arguments or [], False
+    if arguments is None:
+        arguments = record["arguments"]
+    if (record["code"], record["arguments"]) != (code_of(step.script), arguments):
+        return arguments, False
     if any(has_changed(ROOT / path, before) for path, before in record["files"].items()):
-        return False
+        return arguments, False
     for name, digest in (record["made_from"] | record["wrote"]).items():
         entry = artefacts.get(name, {})
         if entry.get("sha256") != digest or not (cache.folder / entry["file"]).exists():
-            return False
-    return all(any(RESULTS.glob(pattern)) for pattern in step.shows)
+            return arguments, False
+    return arguments, all(any(RESULTS.glob(pattern)) for pattern in step.shows)
 
 
 STOPPED = 130  # a process's exit status after Ctrl-C, by custom
@@ -215,16 +240,13 @@ def summarise(times: list[tuple[Step, float]], seconds: float) -> None:
         )
         print(f"{step.number:>4}  {step.script:<37}{took:>8.1f}   {made}")
     print(f"{'':>6}{'together':<37}{seconds:>8.1f}")
-    metrics = RESULTS / "metrics.json"
-    if times and metrics.exists():
-        told = json.loads(metrics.read_text(encoding="utf-8"))
+    if any(step.number == 9 for step, _ in times):
+        told = json.loads((RESULTS / "metrics.json").read_text(encoding="utf-8"))
         test = told["splits"]["test"]
         low, high = test["accuracy_95"]
+        right = f"{test['accuracy']:.2%} of {test['faces']:,} test faces right"
         print(f"\nDATA: {told['data'].upper()}")
-        print(
-            f"{told['network']['name']}: {test['accuracy']:.2%} of {test['faces']:,} test faces right "
-            f"(95% interval {low:.2%} to {high:.2%})"
-        )
+        print(f"{told['network']['name']}: {right} (95% interval {low:.2%} to {high:.2%})")
 
 
 def print_steps() -> None:
@@ -240,4 +262,7 @@ def networks() -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (ValueError, OSError) as error:  # what was in data/ or results/ is not what the steps write
+        sys.exit(f"run.py: {error}")

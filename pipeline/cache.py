@@ -53,6 +53,7 @@ class Cache:
         self.made_from: dict[str, str] = {}  # artefact -> SHA-256, of all that was read
         self.files: dict[str, dict[str, Any]] = {}  # path -> fingerprint, of files from outside
         self.written: dict[str, str] = {}
+        self._changed: dict[str, bool] = {}  # path -> whether a file from outside has changed; looked at once
 
     # ----------------------------------------------------------------------------------------------
     # Reading
@@ -105,10 +106,13 @@ class Cache:
             manifest = json.loads(path.read_text(encoding="utf-8"))
             if manifest["version"] != VERSION:
                 raise ValueError(f"it is of version {manifest['version']}")
+            if not all("made_from" in entry for entry in manifest["artefacts"].values()):
+                raise ValueError("an entry is not whole")
+            dict(manifest["steps"])
             return {"version": VERSION, "artefacts": manifest["artefacts"], "steps": manifest["steps"]}
         except FileNotFoundError:
             return {"version": VERSION, "artefacts": {}, "steps": {}}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{path} cannot be understood ({error}). Delete the folder {self.folder} and run: python run.py"
             ) from error
@@ -128,7 +132,9 @@ class Cache:
                         f"{name} in data/ is stale: it was made from a {made_from} that has changed. {remedy}"
                     )
         for path, before in entry["files"].items():
-            if has_changed(self.folder.parent / path, before):
+            if path not in self._changed:
+                self._changed[path] = has_changed(self.folder.parent / path, before)
+            if self._changed[path]:
                 raise ValueError(f"{name} in data/ is stale: {Path(path).name} has changed since. {remedy}")
 
     # ----------------------------------------------------------------------------------------------
@@ -137,7 +143,9 @@ class Cache:
     def depends_on(self, path: Path) -> None:
         """Record that what is written next is made from a file or folder outside data/, there or not."""
         inside = path.is_relative_to(self.folder.parent)  # told so that the project's folder may be moved
-        self.files[str(path.relative_to(self.folder.parent) if inside else path)] = fingerprint(path)
+        name = str(path.relative_to(self.folder.parent) if inside else path)
+        self.files[name] = fingerprint(path)
+        self._changed[name] = False
 
     def write(self, **artefacts: Any) -> None:
         """Store artefacts, all of them or, should anything go wrong, none.
@@ -179,12 +187,15 @@ class Cache:
         """Pickle one value into its own file and return its manifest entry."""
         _refuse_objects(value, name)
         unfinished = self.folder / f".unfinished-{name}.pkl"
-        with open(unfinished, "wb") as file:
-            hashing = _HashingWriter(file)
-            pickle.dump(value, hashing, protocol=5)
-        digest = hashing.sha256.hexdigest()
-        target = self.folder / f"{name}-{digest[:8]}.pkl"
-        unfinished.replace(target)
+        try:
+            with open(unfinished, "wb") as file:
+                hashing = _HashingWriter(file)
+                pickle.dump(value, hashing, protocol=5)
+            digest = hashing.sha256.hexdigest()
+            target = self.folder / f"{name}-{digest[:8]}.pkl"
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)  # else what didn't fit on the disk would fill it
         return {
             "file": target.name,
             "sha256": digest,

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import errno
 import hashlib
 import os
 import sys
@@ -37,12 +38,18 @@ def run_step(
     defaults = settings_class() if recipes is None else chosen_recipe(recipes, settings_class().recipe)
     settings = tyro.cli(settings_class, description=purpose, default=defaults)
     started = time.perf_counter()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(
+            errors="backslashreplace"
+        )  # a file's name may have letters that the terminal lacks
     print(f"Step {step.number}: {step.title} ({script})", flush=True)
     changed = changed_settings(settings, defaults)
     for name, value, default in changed:
         print(f"  {name} = {value!r} (in the file: {default!r})", flush=True)
     cache = Cache(script=script, settings=plain(dataclasses.asdict(settings)))
     try:
+        if getattr(settings, "seed", 0) < 0:
+            raise ValueError(f"seed is {settings.seed}, but must not be below 0.")
         with cache.at_work():
             main(settings, cache)
             cache.record_step(
@@ -53,25 +60,23 @@ def run_step(
                 seconds=round(time.perf_counter() - started, 3),
                 peak_memory=peak_memory(),
             )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         if os.environ.get("PIPELINE_TRACEBACK") or not _ours(error):
             traceback.print_exc()
-        sys.exit(f"{script}: {error}")
+        sys.exit(f"{script}: {worded(error)}")
 
 
-def _tell_interrupt_in_a_sentence(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Python's last word on an uncaught exception, but without a traceback for Ctrl-C."""
-    if issubclass(kind, KeyboardInterrupt):
-        script = Path(sys.argv[0]).name
-        print(
-            f"\n{script} was stopped by the keyboard. Nothing is half written; run it again to go on.",
-            flush=True,
+def worded(error: BaseException) -> str:
+    """An error as a sentence; the system's own are short on what to do."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({error}). Close other programs, or ask for less."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full. Nothing that was there before is lost; make room and run it again."
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}. Is it the right file, and may this user read and write it?"
         )
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
-sys.excepthook = _tell_interrupt_in_a_sentence  # set here, because Ctrl-C may come while libraries load
+    return str(error)
 
 
 def chosen_recipe(recipes: dict[str, Settings], default: str) -> Settings:
@@ -117,7 +122,7 @@ def peak_memory() -> int | None:
 
 def _ours(error: BaseException) -> bool:
     """Whether an error was raised by this project's own code, which words it for people; a library's is not."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | MemoryError):
         return True
     frame = error.__traceback__
     while frame.tb_next:

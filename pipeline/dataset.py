@@ -20,12 +20,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from pipeline.files import unfinished_name
+from pipeline.files import whole_or_not
 
 import numpy as np
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -199,20 +202,18 @@ def _pixels(text: bytes, path: Path, row: int) -> list[int]:
         if not value.isdigit():
             wanted = "which is no whole number from 0 to 255."
             raise _bad(path, row, "pixels", f"value {place} is {_shown(value)}, {wanted}")
-        if len(value.lstrip(b"0")) > 3 or int(value) > 255:
+        if len(value.lstrip(b"0")) > 3 or int(value[-3:]) > 255:
             raise _bad(path, row, "pixels", f"value {place} is {_shown(value)}, above 255.")
-    return [int(value) for value in values]
+    return [int(value[-3:]) for value in values]
 
 
 def write_csv(table: Table, path: Path) -> None:
     """Write a table in FER2013's CSV form, whole or not at all."""
-    unfinished = unfinished_name(path)
     digits = np.array([str(value) for value in range(256)], object)
-    with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
+    with whole_or_not(path) as unfinished, open(unfinished, "w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(COLUMNS) + "\n")
         for emotion, pixels, usage in zip(table["emotion"], table["pixels"], table["Usage"], strict=True):
             file.write(f"{emotion},{' '.join(digits[pixels.ravel()])},{usage}\n")
-    unfinished.replace(path)
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
@@ -235,7 +236,14 @@ def _blocks(path: Path) -> Iterator[bytes]:
                     )
                 bar.update(raw.tell() - bar.n)
                 yield block
-    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+    except (
+        EOFError,
+        lzma.LZMAError,
+        zlib.error,
+        gzip.BadGzipFile,
+        zipfile.BadZipFile,
+        RuntimeError,
+    ) as error:
         raise ValueError(
             f"{path} cannot be unpacked to its end ({error}). Is it cut short? Fetch it again."
         ) from error
@@ -251,11 +259,12 @@ def _unpacked(raw: BinaryIO, path: Path) -> BinaryIO:
         return lzma.open(raw)
     if magic.startswith(b"PK\x03\x04"):
         archive = zipfile.ZipFile(raw)
-        inside = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+        inside = [
+            name for name in archive.namelist() if name.lower().endswith(".csv") and not _is_litter(name)
+        ]
         if len(inside) != 1:
-            raise ValueError(
-                f"{path} holds {len(inside)} CSV files where one is needed: unpack it and name the CSV."
-            )
+            told = f"{path} holds {len(inside)} CSV files where one is needed."
+            raise ValueError(f"{told} Unpack it and name the CSV, or the folder of pictures.")
         return archive.open(inside[0])
     return raw
 
@@ -338,11 +347,11 @@ def read_folder(root: Path, seed: int) -> tuple[Table, str]:
 
 def read_face(path: Path) -> np.ndarray:
     """A picture that is one face as (48, 48) uint8 grey; other sizes are resized. Raises ValueError, naming it."""
-    from PIL import Image  # here, because most runs read no pictures
+    from PIL import Image, ImageOps  # here, because most runs read no pictures
 
     try:
         with Image.open(path) as picture:
-            grey = picture.convert("L")
+            grey = _as_grey(ImageOps.exif_transpose(picture))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as a picture ({error}).") from error
     if grey.size != (SIDE, SIDE):
@@ -350,10 +359,29 @@ def read_face(path: Path) -> np.ndarray:
     return np.asarray(grey, np.uint8)
 
 
+def _as_grey(picture: "Image.Image") -> "Image.Image":
+    """A picture of any kind as 8-bit grey. Of those with deeper greys Pillow would keep the lowest 256 only."""
+    from PIL import Image
+
+    if not (picture.mode.startswith("I") or picture.mode == "F"):
+        return picture.convert("L")
+    greys = np.asarray(picture, np.float64)
+    if not np.isfinite(greys).all() or greys.min() < 0:
+        raise ValueError("its greys are below 0 or no numbers")
+    whitest = 65535 if picture.mode.startswith("I") else (1 if greys.max() <= 1 else 255)
+    return Image.fromarray((greys / whitest * 255).clip(0, 255).round().astype(np.uint8))
+
+
+def _is_litter(*names: str) -> bool:
+    """Whether macOS put it there: ._face.jpg, __MACOSX/..."""
+    return any(Path(name).name.startswith(".") or "__MACOSX" in name for name in names)
+
+
 def _pictures(root: Path) -> Iterator[tuple[Path, str, int]]:
     """Each picture under `root` with its Usage and emotion, from <split>/<emotion>/<picture> at any depth."""
     for path in root.rglob("*"):
-        if path.suffix.lower() in PICTURES and len(path.relative_to(root).parts) >= 3:
+        parts = path.relative_to(root).parts
+        if path.suffix.lower() in PICTURES and len(parts) >= 3 and path.is_file() and not _is_litter(*parts):
             usage = SPLIT_FOLDERS.get(path.parent.parent.name.lower())
             label = FOLDER_NAMES.get(path.parent.name.lower())
             if usage and label is not None:

@@ -3,32 +3,39 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 
+@contextmanager
+def whole_or_not(path: Path) -> Iterator[Path]:
+    """Where to write a file so that it appears under `path` whole or, should anything go wrong, not at all.
+
+    It lies beside `path`, so that renaming it is one act, and has its ending, by which some libraries choose a
+    format. What was at `path` before stays until then. Makes the folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file whole or not at all; makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_name(path)
-    with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
+    with whole_or_not(path) as unfinished, open(unfinished, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())  # else a power cut soon after the rename could leave it empty
-    unfinished.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def unfinished_name(path: Path) -> Path:
-    """What a file is called until it is whole, on the same disk, so that renaming it is one act.
-
-    The ending stays, because some libraries choose a format by it.
-    """
-    return path.with_name(f".unfinished-{path.name}")
 
 
 def sha256_of(file: BinaryIO) -> str:

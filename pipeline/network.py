@@ -5,14 +5,18 @@
 Nothing of a network is pickled but its description and its numbers, so that the cache stays free of code.
 """
 
+import sys
 from typing import Any
 
 from pipeline.quiet import without_chatter
 
 import numpy as np
 
-with without_chatter():
-    import keras
+try:
+    with without_chatter():
+        import keras
+except ValueError as error:
+    sys.exit(f"Keras cannot start: {error} KERAS_BACKEND can be tensorflow, jax or torch.")
 
 Packed = dict[str, Any]
 

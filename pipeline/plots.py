@@ -11,7 +11,7 @@ import matplotlib
 
 matplotlib.use("Agg")  # figures are files; a window opens only through `save(..., show=True)`
 from pipeline.dataset import EMOTIONS
-from pipeline.files import unfinished_name
+from pipeline.files import whole_or_not
 from pipeline.steps import RESULTS
 
 import matplotlib.pyplot as plt
@@ -74,13 +74,12 @@ def save(figure: Figure, name: str, source: dict[str, Any], show: bool = False) 
         fontsize=8.5,
         color="#B00020" if sample else FAINT,
         weight="bold" if sample else "normal",
+        parse_math=False,  # a file's name may hold dollar signs
     )
     path = RESULTS / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_name(path)
-    figure.savefig(unfinished)
+    with whole_or_not(path) as unfinished:
+        figure.savefig(unfinished)
     plt.close(figure)
-    unfinished.replace(path)
     print(f"  picture: results/{name}")
     if show:
         _open(path)
@@ -91,7 +90,7 @@ def face(axes: Axes, pixels: np.ndarray, title: str = "", colour: str = INK) -> 
     """Draw one face, (48, 48) or (48, 48, 1), uint8 or float in [0, 1], without ticks and frame."""
     whitest = 255 if pixels.dtype == np.uint8 else 1.0
     axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=whitest, interpolation="nearest")
-    axes.set_title(title, fontsize=8.5, color=colour, weight="normal", pad=3)
+    axes.set_title(title, fontsize=8.5, color=colour, weight="normal", pad=3, parse_math=False)
     axes.set_axis_off()
 
 

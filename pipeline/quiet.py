@@ -22,7 +22,7 @@ def without_chatter() -> Iterator[None]:
         os.dup2(kept_back.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             kept_back.seek(0)
             os.write(standard_error, kept_back.read())
             raise

@@ -59,7 +59,7 @@ def collect(cache: Cache) -> Facts:
         "faces": (5, lambda _: _picture("emotions.png")),
         "mean_faces": (5, lambda _: _picture("mean_faces.png")),
         "diagram": (7, lambda _: _picture("model.png")),
-        "layers": (7, lambda _: _json("model.json")["layers"]),
+        "layers": (7, lambda _: _checked_layers(_json("model.json"))),
         "curves": (10, lambda _: _picture("learning_curves.png")),
         "confusion": (9, confusion),
         "pairs": (11, lambda _: _picture("confused_pairs.png")),
@@ -120,7 +120,7 @@ def _checked_metrics(metrics: Facts) -> Facts:
 
 def _checked_analysis(analysis: Facts) -> Facts:
     counts = {SPLITS[usage]: analysis["counts"][usage] for usage in SPLITS}
-    rows = [(emotion, [counts[split][emotion] for split in counts]) for emotion in counts["train"]]
+    rows = [(emotion, [int(counts[split][emotion]) for split in counts]) for emotion in counts["train"]]
     duplicates, images = analysis["duplicates"], analysis["images"]
     wrong = [
         ("rows that repeat another", duplicates["repeated_rows"]),
@@ -130,12 +130,20 @@ def _checked_analysis(analysis: Facts) -> Facts:
         ("constant images", images["constant"]),
         ("nearly black images", images["nearly_black"]),
     ]
+    wrong = [(what, int(count)) for what, count in wrong]
     return {
         "splits": list(counts),
         "rows": rows,
         "totals": [sum(counts[s].values()) for s in counts],
         "wrong": wrong,
     }
+
+
+def _checked_layers(model: Facts) -> list[Facts]:
+    return [
+        {"layer": layer["layer"], "output": list(layer["output"]), "parameters": int(layer["parameters"])}
+        for layer in model["layers"]
+    ]
 
 
 def _per_emotion(report: Facts) -> list[Facts]:
@@ -149,7 +157,12 @@ def exports() -> list[Facts]:
     if not cards:
         raise FileNotFoundError
     formats = json.loads(cards[-1].read_text(encoding="utf-8"))["formats"]
-    return [{"file": name, "there": (RESULTS / name).exists()} | facts for name, facts in formats.items()]
+    numbers = ("bytes", "largest_difference", "milliseconds")
+    return [
+        {"file": name, "there": (RESULTS / name).exists()}
+        | {number: float(facts[number]) for number in numbers}
+        for name, facts in formats.items()
+    ]
 
 
 def history_of_runs() -> Facts:
@@ -160,7 +173,7 @@ def history_of_runs() -> Facts:
     points = []
     for number, line in enumerate(lines, start=1):
         line["number"] = number
-        if line["test_accuracy"] and line["parameters"]:
+        if line["test_accuracy"] and int(line["parameters"] or 0) > 0:
             points.append((int(line["parameters"]), float(line["test_accuracy"]), number, line["network"]))
     return {"lines": lines[::-1], "scatter": scatter(points)}
 

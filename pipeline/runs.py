@@ -62,7 +62,10 @@ def read(path: Path = PATH) -> list[Line]:
     if not path.exists():
         return []
     with open(path, encoding="utf-8", newline="") as file:
-        return [{name: line.get(name) or "" for name in COLUMNS} for line in csv.DictReader(file)]
+        try:
+            return [{name: line.get(name) or "" for name in COLUMNS} for line in csv.DictReader(file)]
+        except csv.Error as error:
+            raise ValueError(f"{path} is no CSV ({error}). Move it away to begin a new one.") from error
 
 
 def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> str:

@@ -124,8 +124,8 @@ class StopWhenNotFinite(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if not np.isfinite(loss):
             raise ValueError(
-                f"The loss is {loss} at batch {batch + 1}: the training has diverged. Try a lower learning_rate; "
-                "the last whole epoch is kept in data/ and training goes on from it."
+                f"The loss is {loss} at batch {batch + 1}: the training has diverged. Try a lower learning_rate. "
+                "The trained model that was in data/ before is still there."
             )
 
 

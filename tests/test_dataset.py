@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -184,6 +185,37 @@ def test_a_picture_of_another_size_and_colour_becomes_a_grey_face(tmp_path):
     assert face.shape == (48, 48) and face.dtype == np.uint8 and face.min() > 250
 
 
+def test_deep_greys_are_scaled_and_not_cut_off(tmp_path, small_table):
+    face = small_table["pixels"][0]
+    Image.fromarray(face.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    Image.fromarray(face.astype(np.float32) / 255).save(tmp_path / "float.tif")
+    for name in ("deep.png", "float.tif"):
+        read = dataset.read_face(tmp_path / name).astype(int)
+        assert abs(read - face).max() <= 1, name
+
+
+def test_a_photograph_taken_upright_is_read_upright(tmp_path, small_table):
+    face = Image.fromarray(small_table["pixels"][0])
+    turned = face.transpose(Image.Transpose.ROTATE_90)  # as the sensor of a phone held upright sees it
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "upright.png", exif=exif)
+    assert np.array_equal(dataset.read_face(tmp_path / "upright.png"), np.asarray(face))
+
+
+def test_what_macos_leaves_behind_is_passed_over(tmp_path, small_table):
+    names, splits = (
+        dict(enumerate(EMOTIONS)),
+        dict(zip(dataset.USAGES, ("train", "val", "test"), strict=True)),
+    )
+    write_folder(tmp_path, small_table, names, splits)
+    (tmp_path / "__MACOSX" / "train" / "Fear").mkdir(parents=True)
+    (tmp_path / "__MACOSX" / "train" / "Fear" / "._1.png").write_text("litter")
+    (tmp_path / "train" / "Fear" / "._1.png").write_text("litter")
+    table, _ = dataset.read_folder(tmp_path, seed=0)
+    assert len(table["emotion"]) == 300
+
+
 # --------------------------------------------------------------------------------------------------
 # Bad data: a sentence with the row and the field, status 1, and nothing that was there is lost
 # --------------------------------------------------------------------------------------------------
@@ -265,6 +297,12 @@ def test_other_bad_files_get_one_sentence(loaded, csv_path, tmp_path):
             path.write_bytes(content)
         message = refused(loaded, "--dataset", path)
         assert expected in message and name in message
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="only Unix has named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(loaded, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert "neither a file nor a folder" in refused(loaded, "--dataset", tmp_path / "pipe.csv")
 
 
 def test_bad_folders_get_one_sentence(loaded, tmp_path, small_table):

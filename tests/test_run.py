@@ -1,5 +1,6 @@
 """run.py: choosing steps, going on, failing, stopping, and setting up."""
 
+import gzip
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline import dataset
 from pipeline.steps import STEPS
 
 import pytest
@@ -57,6 +59,52 @@ def test_resume_runs_nothing_when_nothing_changed_and_then_only_what_must(finish
     edit(project.root / "Visualize_Emotions.py", "faces: int = 10", "faces: int = 4")
     (project.results / "confusion_matrix.png").unlink()
     assert steps_that_ran(project.run("run.py", "--no-venv", "--resume")) == [5, 11]
+
+
+def test_resume_keeps_to_what_was_chosen_on_the_command_line(project, tmp_path, small_table):
+    """A data set that was named to step 2 must not give way to the drawn sample."""
+    dataset.write_csv(small_table, tmp_path / "mine.csv")
+    project.run("Load_dataSets.py", "--dataset", tmp_path / "mine.csv")
+    assert steps_that_ran(project.run("run.py", "--no-venv", "--resume", "--only", 2)) == []
+    edit(project.root / "Load_dataSets.py", "sample_size: int = 8000", "sample_size: int = 400")
+    assert steps_that_ran(project.run("run.py", "--no-venv", "--resume", "--only", 2)) == [2]
+    assert project.cache().read("source")["label"] == "FER2013 (mine.csv, 300 faces)"
+
+
+@pytest.mark.parametrize("name", ["Dataset.csv", "Dataset.csv.gz"])
+def test_resume_sees_a_dataset_that_appears(project, small_table, name):
+    project.run("Load_dataSets.py", "--sample-size", 300)
+    dataset.write_csv(small_table, project.root / "plain.csv")
+    plain = (project.root / "plain.csv").read_bytes()
+    (project.root / name).write_bytes(gzip.compress(plain) if name.endswith(".gz") else plain)
+    assert "has changed since. Run: python Load_dataSets.py" in project.run("Analizing_DataSet.py", status=1)
+    assert steps_that_ran(project.run("run.py", "--no-venv", "--resume", "--only", 2)) == [2]
+    assert not project.cache().read("source")["is_sample"]
+
+
+@pytest.mark.parametrize("manifest", ["garbage", "[]", '{"version": 1, "artefacts": [], "steps": []}'])
+def test_a_manifest_that_is_none_is_a_sentence(project, manifest):
+    project.data.mkdir()
+    (project.data / "manifest.json").write_text(manifest)
+    for arguments in (("run.py", "--no-venv", "--resume"), ("Analizing_DataSet.py",)):
+        printed = project.run(*arguments, status=1)
+        assert "cannot be understood" in printed and "Traceback" not in printed
+
+
+def test_the_hint_to_go_on_keeps_the_options(project):
+    shutil.copy(project.root / "LeNet-5_model.py", project.root / "My_model.py")
+    printed = project.run(
+        "run.py", "--no-venv", "--quick", "--model", "My_model.py", "--only", 7, 8, status=1
+    )
+    assert "python3 run.py --only 7 8 --quick --no-venv --model My_model.py" in printed
+
+
+def test_a_missing_library_is_a_sentence_in_any_step(project):
+    (project.root / "tqdm.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'tqdm'\", name='tqdm')\n"
+    )
+    printed = project.run("Load_dataSets.py", status=1)
+    assert "has no tqdm. Run: python3 run.py" in printed and "Traceback" not in printed
 
 
 def test_resume_follows_a_new_dataset_through_all_steps(finished, tmp_path):

@@ -251,6 +251,7 @@ def test_new_pictures_are_classified_and_bad_ones_listed(finished, tmp_path, sma
     Image.fromarray(faces[0]).save(folder / "one.png")
     Image.fromarray(faces[1]).convert("RGB").save(folder / "=two.png")
     (folder / "text.jpg").write_text("not a picture")
+    Image.fromarray(faces[4]).save(folder / "z $\\frac{$ \udcff.png")  # neither mathematics nor UTF-8
     rows = {name: column[2:4] for name, column in small_table.items()}
     dataset.write_csv(rows, tmp_path / "rows.csv")
 
@@ -258,13 +259,13 @@ def test_new_pictures_are_classified_and_bad_ones_listed(finished, tmp_path, sma
         "Classification.py", "--images", folder, tmp_path / "rows.csv", tmp_path / "absent.png"
     )
     assert "text.jpg cannot be read as a picture" in printed and "absent.png is not there" in printed
-    assert "4 faces, 2 files not read" in printed and (project.results / "new_pictures.png").exists()
+    assert "5 faces, 2 files not read" in printed and (project.results / "new_pictures.png").exists()
 
     header, *lines = (project.results / "classification.csv").read_text(encoding="utf-8").splitlines()
     assert header == "face,emotion,confidence," + ",".join(EMOTIONS)
     told = np.array([[float(value) for value in line.split(",")[-7:]] for line in lines])
     model = network.unpack(project.cache().read("trained_model"))
-    expected = model.predict(faces[[1, 0, 2, 3], :, :, None] / np.float32(255), verbose=0)
+    expected = model.predict(faces[[1, 0, 4, 2, 3], :, :, None] / np.float32(255), verbose=0)
     np.testing.assert_allclose(told, expected, atol=1e-4)
     assert all(EMOTIONS[row.argmax()] == line.split(",")[-9] for row, line in zip(told, lines, strict=True))
 

@@ -87,7 +87,7 @@ def test_a_recipe_sets_what_no_flag_does(prepared, tmp_path):
     printed = project.run(
         "Compiling_model.py", "--recipe", "strong", "--epochs", 1, "--warmup-epochs", 0, "--rotate", 3
     )
-    assert "epochs = 1 (in the file: 80)" in printed and "batch_size" not in printed
+    assert "epochs = 1 (in the file: 120)" in printed and "batch_size" not in printed
     recorded = project.cache().entry("trained_model")["settings"]
     assert (recorded["recipe"], recorded["optimizer"], recorded["rotate"], recorded["flip"]) == (
         "strong",
