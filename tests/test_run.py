@@ -122,7 +122,10 @@ def test_a_failed_step_stops_the_run_with_its_message_and_number(project):
     (project.root / "Dataset.csv").write_text("emotion,pixels\n")
     printed = project.run("run.py", "--no-venv", "--only", 2, 3, status=1)
     assert "has no column Usage" in printed
-    assert "Step 2 (Load_dataSets.py) ended with an error" in printed and "--from 2" in printed
+    assert (
+        "Step 2 (Load_dataSets.py) ended with an error" in printed
+        and "python3 run.py --only 2 3 --no-venv" in printed
+    )
     assert "Step 3" not in printed
 
 
