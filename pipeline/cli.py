@@ -38,10 +38,8 @@ def run_step(
     defaults = settings_class() if recipes is None else chosen_recipe(recipes, settings_class().recipe)
     settings = tyro.cli(settings_class, description=purpose, default=defaults)
     started = time.perf_counter()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(
-            errors="backslashreplace"
-        )  # a file's name may have letters that the terminal lacks
+    for stream in (sys.stdout, sys.stderr):  # a file's name may have letters that the terminal lacks
+        stream.reconfigure(errors="backslashreplace")
     print(f"Step {step.number}: {step.title} ({script})", flush=True)
     changed = changed_settings(settings, defaults)
     for name, value, default in changed:
