@@ -16,6 +16,7 @@ import dataclasses
 import sys
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from pipeline import network, runs
@@ -23,14 +24,24 @@ from pipeline.augmentation import Augmentation
 from pipeline.cache import Cache
 from pipeline.cli import run_step
 from pipeline.dataset import SIDE
-from pipeline.training import Checkpoint, ShuffledBatches, StopWhenNotFinite, class_weights, learning_rate
+from pipeline.files import fingerprint
+from pipeline.speed import Precision, quick_copy
+from pipeline.training import (
+    AverageWeights,
+    Checkpoint,
+    ShuffledBatches,
+    StopWhenNotFinite,
+    class_weights,
+    learning_rate,
+    soft_labels,
+)
 
 import keras
 
 
 @dataclass
 class Settings:
-    recipe: Literal["description", "strong"] = "description"  # of RECIPES, below: gives the other values
+    recipe: Literal["description", "strong", "residual"] = "description"  # of RECIPES, below
     epochs: int = 30  # times that each training face is seen
     batch_size: int = 48  # faces per step
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd: with Nesterov momentum of 0.9
@@ -39,6 +50,10 @@ class Settings:
     warmup_epochs: float = 0.0  # over which a cosine schedule rises from 0
     weight_decay: float = 0.0  # of adamw and sgd
     label_smoothing: float = 0.0  # 0 to 1: share of each label spread over all emotions
+    ema: float = 0.0  # momentum of a running average of the weights, which then counts: 0.999; 0: no average
+    teachers: tuple[str, ...] = ()  # saved models (.keras) whose answers are mixed into the labels
+    teacher_share: float = 0.7  # of the teachers' mean answer in each label
+    precision: Precision = "float32"  # mixed_bfloat16: twice as fast for wide networks on some processors
     class_weights: bool = False  # True: each emotion counts the same, however rare
     flip: bool = False  # True: mirror every second face
     rotate: float = 0.0  # degrees, either way
@@ -62,6 +77,11 @@ RECIPES = {
         warmup_epochs=1, weight_decay=0.05, label_smoothing=0.1, flip=True, rotate=12, shift=4, zoom=0.12, contrast=0.2,
         erase=12,
     ),
+    "residual": Settings(
+        recipe="residual", epochs=66, batch_size=128, optimizer="adamw", learning_rate=0.003, schedule="cosine",
+        warmup_epochs=3, weight_decay=0.05, label_smoothing=0.1, ema=0.999, precision="mixed_bfloat16", flip=True,
+        rotate=10, shift=4, zoom=0.15, contrast=0.15, brightness=0.1, erase=16,
+    ),
 }  # fmt: skip
 AUGMENTATION = [field.name for field in dataclasses.fields(Augmentation)]
 
@@ -73,11 +93,16 @@ def main(settings: Settings, cache: Cache) -> None:
     val_x, val_y = cache.read("val_x"), cache.read("val_y")
 
     keras.utils.set_random_seed(settings.seed)
-    model = network.unpack(packed)
+    model = quick_copy(network.unpack(packed), settings.precision)
     augmentation = Augmentation(**{name: getattr(settings, name) for name in AUGMENTATION})
+    labels = (
+        soft_labels(settings.teachers, train_x, train_y, settings.teacher_share)
+        if settings.teachers
+        else train_y
+    )
     batches = ShuffledBatches(
         train_x,
-        train_y,
+        labels,
         settings.batch_size,
         settings.seed,
         augmentation if augmentation != Augmentation() else None,
@@ -106,6 +131,7 @@ def main(settings: Settings, cache: Cache) -> None:
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
             StopWhenNotFinite(),
+            *([AverageWeights()] if settings.ema else []),
             checkpoint,
         ],
     )
@@ -131,12 +157,22 @@ def refuse_nonsense(settings: Settings) -> None:
     for name in ("epochs", "batch_size", "learning_rate"):
         if not getattr(settings, name) > 0:
             raise ValueError(f"{name} is {getattr(settings, name)}, but must be above 0.")
-    for name in ("warmup_epochs", "weight_decay", "label_smoothing", "patience", "seed", *AUGMENTATION):
+    for name in (
+        "warmup_epochs",
+        "weight_decay",
+        "label_smoothing",
+        "ema",
+        "patience",
+        "seed",
+        *AUGMENTATION,
+    ):
         if getattr(settings, name) < 0:
             raise ValueError(f"{name} is {getattr(settings, name)}, but must not be below 0.")
-    for name in ("label_smoothing", "zoom", "contrast"):
+    for name in ("label_smoothing", "zoom", "contrast", "ema"):
         if getattr(settings, name) >= 1:
             raise ValueError(f"{name} is {getattr(settings, name)}, but must be below 1.")
+    if not 0 <= settings.teacher_share <= 1:
+        raise ValueError(f"teacher_share is {settings.teacher_share}, but must lie between 0 and 1.")
     if settings.weight_decay and settings.optimizer == "adam":
         raise ValueError("weight_decay is for the optimizers adamw and sgd; adam has none.")
     if settings.erase > SIDE:
@@ -151,12 +187,13 @@ def optimizer(settings: Settings, steps_per_epoch: int) -> keras.optimizers.Opti
     rate = learning_rate(
         settings.learning_rate, settings.schedule, settings.warmup_epochs, settings.epochs, steps_per_epoch
     )
+    average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
     if settings.optimizer == "adam":
-        return keras.optimizers.Adam(rate)
+        return keras.optimizers.Adam(rate, **average)
     if settings.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **average)
     decay = settings.weight_decay or None
-    return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
+    return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay, **average)
 
 
 def note_run(settings: Settings, cache: Cache, model: keras.Model, history: dict[str, list[float]]) -> None:
@@ -182,6 +219,7 @@ def dependencies(settings: Settings, cache: Cache) -> dict:
     told = dataclasses.asdict(settings)
     for name in ("resume", "verbose", "keep"):
         told.pop(name)
+    told["teachers"] = [fingerprint(Path(path).expanduser())["sha256"] for path in settings.teachers]
     return {"settings": told, "made_from": dict(cache.made_from), "backend": keras.backend.backend()}
 
 

@@ -11,12 +11,8 @@ Expect: 168,971 parameters, nearly all of them in the first dense layer.
 
 from dataclasses import dataclass
 
-from pipeline import diagram, network
-from pipeline.cache import Cache
-from pipeline.cli import run_step
+from pipeline.building import run_network
 from pipeline.dataset import EMOTIONS
-from pipeline.files import write_json, write_text
-from pipeline.steps import RESULTS
 
 import keras
 from keras import layers
@@ -49,17 +45,5 @@ def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
     )
 
 
-def main(settings: Settings, cache: Cache) -> None:
-    face_shape = tuple(cache.entry("train_x")["shape"][1:])
-    source = cache.read("source")
-    keras.utils.set_random_seed(settings.seed)
-    model = build(settings, face_shape)
-    model.summary()
-    write_text(RESULTS / "model.txt", diagram.summary(model))
-    write_json(RESULTS / "model.json", {"name": model.name, "layers": diagram.table(model)})
-    diagram.draw(model, "model.png", source, settings.show)
-    cache.write(model=network.pack(model))
-
-
 if __name__ == "__main__":
-    run_step(main, Settings)
+    run_network(build, Settings)

@@ -6,8 +6,11 @@ Nothing of a network is pickled but its description and its numbers, so that the
 """
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from pipeline import shipped
 from pipeline.quiet import without_chatter
 
 import numpy as np
@@ -33,6 +36,52 @@ def unpack(packed: Packed) -> keras.Model:
     return model
 
 
-def predict(model: keras.Model, faces: np.ndarray, batch_size: int = 512) -> np.ndarray:
-    """Probabilities (N, 7) float32 for faces (N, 48, 48, 1) float32 in [0, 1]."""
-    return model.predict(faces, batch_size=batch_size, verbose=0)
+def load(path: str | Path) -> keras.Model:
+    """The network in a .keras file, not compiled.
+
+    A file that a model card names beside it must have the card's checksum. Raises ValueError for a file that is altered
+    or is no network, FileNotFoundError where there is none.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is not there. It should be a model that step 13 saved, or one from models/."
+        )
+    shipped.verify(path)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its reading of a foreign file runs into
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is no model that Keras can load: {reason}") from error
+
+
+VIEWS = (1, 2, 18)
+
+
+def predict(model: keras.Model, faces: np.ndarray, batch_size: int = 512, views: int = 1) -> np.ndarray:
+    """Probabilities (N, 7) float32 for faces (N, 48, 48, 1) float32 in [0, 1].
+
+    views: how many variants of each face are averaged over: 1; 2, with its mirror image; 18, and both shifted by
+    two pixels to all eight sides.
+    """
+    answers = [model.predict(view, batch_size=batch_size, verbose=0) for view in variants(faces, views)]
+    return answers[0] if views == 1 else np.mean(answers, axis=0, dtype=np.float32)
+
+
+def variants(faces: np.ndarray, views: int) -> Iterator[np.ndarray]:
+    """The faces (N, height, width, 1) as seen in each of `views`; what a shift brings in is the nearest edge."""
+    if views not in VIEWS:
+        raise ValueError(f"views is {views}, but must be one of {VIEWS}.")
+    if views < 18:
+        yield faces
+        if views == 2:
+            yield faces[:, :, ::-1]
+        return
+    far = 2
+    height, width = faces.shape[1:3]
+    padded = np.pad(faces, ((0, 0), (far, far), (far, far), (0, 0)), mode="edge")
+    for top in (0, far, 2 * far):
+        for left in (0, far, 2 * far):
+            shifted = padded[:, top : top + height, left : left + width]
+            yield shifted
+            yield shifted[:, :, ::-1]

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from pipeline import network
 from pipeline.augmentation import Augmentation
 from pipeline.cache import Cache
 from pipeline.network import keras
@@ -96,7 +97,7 @@ class Checkpoint(keras.callbacks.Callback):
         for name, value in (figures | {"seconds": time.perf_counter() - self.started}).items():
             self.history.setdefault(name, []).append(value)
         if self.best_epoch() == epoch:
-            self.best_weights = self.model.get_weights()
+            self.best_weights = averaged_weights(self.model)
         state = [keras.ops.convert_to_numpy(variable) for variable in self._state()]
         self.cache.write(
             checkpoint={
@@ -113,8 +114,43 @@ class Checkpoint(keras.callbacks.Callback):
         """All that training changes: weights, the seeds of random layers, and the optimizer's memory."""
         model = self.model
         model.optimizer.build(model.trainable_variables)
-        seeds = [layer.seed_generator.state for layer in model.layers if hasattr(layer, "seed_generator")]
+        layers = model._flatten_layers(include_self=False)
+        seeds = [layer.seed_generator.state for layer in layers if hasattr(layer, "seed_generator")]
         return [*model.weights, *seeds, *model.optimizer.variables]
+
+
+class AverageWeights(keras.callbacks.Callback):
+    """Validates the running average of the weights that an optimizer with `use_ema` keeps, and not the weights.
+
+    Keras's own `SwapEMAWeights` exchanges the two by adding and subtracting, which rounds; this puts back the same
+    bits. At the end of `fit` Keras itself leaves the average in the model.
+    """
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.weights = self.model.get_weights()
+        self.model.set_weights(averaged_weights(self.model))
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        self.model.set_weights(self.weights)
+
+
+def averaged_weights(model: keras.Model) -> list[np.ndarray]:
+    """All weights of a compiled model, with the running averages in place of those that its optimizer averages."""
+    optimizer = model.optimizer
+    if not optimizer.use_ema:
+        return model.get_weights()
+    averages = optimizer._model_variables_moving_average
+    average_of = {id(weight): mean for weight, mean in zip(model.trainable_variables, averages, strict=True)}
+    return [keras.ops.convert_to_numpy(average_of.get(id(weight), weight)) for weight in model.weights]
+
+
+def soft_labels(teachers: tuple[str, ...], faces: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
+    """Labels (N, 7), `share` of them the mean answer of saved models to the faces and their mirror images.
+
+    G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
+    """
+    answers = [network.predict(network.load(path), faces, views=2) for path in teachers]
+    return ((1 - share) * labels + share * np.mean(answers, axis=0)).astype(np.float32)
 
 
 class StopWhenNotFinite(keras.callbacks.Callback):

@@ -1,0 +1,31 @@
+"""The trained networks that ship in models/, each with a card that says what it is and its files' checksums."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.files import sha256_of
+from pipeline.steps import ROOT
+
+MODELS = ROOT / "models"
+
+
+def card_of(path: Path) -> dict[str, Any] | None:
+    """The model card that lies beside a model's file under the same name, if there is one."""
+    card = path.with_suffix(".json")
+    return json.loads(card.read_text(encoding="utf-8")) if card.is_file() else None
+
+
+def verify(path: Path) -> None:
+    """Raise ValueError if a card beside the file names it with another checksum than it has."""
+    card = card_of(path)
+    told = card and card["files"].get(path.name)
+    if not told:
+        return
+    with open(path, "rb") as file:
+        found = sha256_of(file)
+    if found != told["sha256"]:
+        raise ValueError(
+            f"{path} is not the file that {path.with_suffix('.json').name} describes: its SHA-256 is {found}, not "
+            f"{told['sha256']}. It was altered or cut short; take it from the repository again."
+        )
