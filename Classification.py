@@ -1,10 +1,11 @@
 """Step 12: the report per emotion, right and wrong examples, and the emotions in new pictures.
 
-Reads data/predictions and test_x, and data/trained_model where pictures are named. Shows
-results/classification_report.json and results/examples.png; for new pictures results/classification.csv and
-results/new_pictures.png.
+Reads data/predictions and test_x, and data/trained_model where pictures are named; where nothing was trained, the
+best network of models/ recognises them. Shows results/classification_report.json and results/examples.png; for new
+pictures results/classification.csv and results/new_pictures.png.
 Run:    python Classification.py
         python Classification.py --images me.png ~/faces more_faces.csv
+        python Classification.py --images me.png --model models/Compact.keras --views 2
 Expect: the best figures for Happy and Surprise, the worst for Fear. A new picture must be one face, cut out
 closely, as in FER2013; it is turned grey and resized to 48x48.
 """
@@ -12,7 +13,7 @@ closely, as in FER2013; it is turned grey and resized to 48x48.
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline import dataset, plots
 from pipeline.cache import Cache
@@ -32,6 +33,12 @@ MOST_SHOWN = 14  # faces in results/new_pictures.png; the table has them all
 @dataclass
 class Settings:
     images: tuple[str, ...] = ()  # new pictures: files, folders, CSVs of FER2013 rows; none: only the report
+    model: str = (
+        ""  # .keras file that recognises new pictures; "": the one trained in data/, else models/Strong.keras
+    )
+    views: Literal[1, 2, 18] = (
+        1  # variants of each new face to average over: 2 with its mirror image, 18 shifted too
+    )
     examples: int = 7  # right ones and wrong ones to show, 1 to 12 each
     seed: int = 0  # of their choice
     show: bool = False  # True: open the pictures where there is a display
@@ -102,16 +109,30 @@ def classify(images: list[str], settings: Settings, cache: Cache) -> None:
     if not faces:
         raise ValueError(f"None of the pictures named by images could be read: {', '.join(images)}")
 
-    model = network.unpack(cache.read("trained_model"))
+    model, trained_on = chosen_model(settings.model, cache)
     pixels = np.stack(faces)[..., np.newaxis]
-    probabilities = network.predict(model, np.divide(pixels, 255.0, dtype=np.float32))
+    probabilities = network.predict(model, np.divide(pixels, 255.0, dtype=np.float32), views=settings.views)
     table = tabulate(names, probabilities)
     write_text(
         RESULTS / "classification.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
     )
     print(table.head(20).to_string(index=False, float_format="{:.2f}".format))
     print(f"  table: results/classification.csv, {len(table):,} faces, {len(unreadable):,} files not read")
-    draw(names, pixels, probabilities, cache.read("source"), settings.show)
+    draw(names, pixels, probabilities, trained_on, settings.show)
+
+
+def chosen_model(path: str, cache: Cache) -> tuple[Any, dict[str, Any]]:
+    """The network that is to recognise new pictures, and the source of the faces that it was trained on."""
+    from pipeline import network, shipped
+
+    if not path and cache.has("trained_model"):
+        print("  recognised by the network trained in data/")
+        return network.unpack(cache.read("trained_model")), cache.read("source")
+    file = Path(path or shipped.BEST).expanduser()
+    model, card = network.load(file), shipped.card_of(file)
+    print(f"  recognised by {file.name}")
+    told = card or {"is_sample": False, "data": "data that no card names"}
+    return model, {"is_sample": told["is_sample"], "label": told["data"]}
 
 
 def named_files(images: list[str]) -> list[Path]:

@@ -16,7 +16,6 @@ import dataclasses
 import sys
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from pipeline import network, runs
@@ -26,6 +25,7 @@ from pipeline.cli import run_step
 from pipeline.dataset import SIDE
 from pipeline.files import fingerprint
 from pipeline.speed import Precision, quick_copy
+from pipeline.steps import ROOT
 from pipeline.training import (
     AverageWeights,
     Checkpoint,
@@ -219,7 +219,7 @@ def dependencies(settings: Settings, cache: Cache) -> dict:
     told = dataclasses.asdict(settings)
     for name in ("resume", "verbose", "keep"):
         told.pop(name)
-    told["teachers"] = [fingerprint(Path(path).expanduser())["sha256"] for path in settings.teachers]
+    told["teachers"] = [fingerprint(ROOT / path)["sha256"] for path in settings.teachers]
     return {"settings": told, "made_from": dict(cache.made_from), "backend": keras.backend.backend()}
 
 

@@ -7,7 +7,22 @@ from typing import Any
 from pipeline.files import sha256_of
 from pipeline.steps import ROOT
 
+import numpy as np
+from PIL import Image
+
 MODELS = ROOT / "models"
+BEST = MODELS / "Strong.keras"
+
+
+def drawn_faces() -> np.ndarray:
+    """The faces in models/drawn_faces.png, two of each emotion, on which every card tells its network's answers.
+
+    (14, 48, 48, 1) float32 in [0, 1].
+    """
+    with Image.open(MODELS / "drawn_faces.png") as strip:
+        pixels = np.asarray(strip.convert("L"))
+    faces = np.stack(np.split(pixels, pixels.shape[1] // pixels.shape[0], axis=1))
+    return np.divide(faces, 255.0, dtype=np.float32)[..., np.newaxis]
 
 
 def card_of(path: Path) -> dict[str, Any] | None:
@@ -19,7 +34,7 @@ def card_of(path: Path) -> dict[str, Any] | None:
 def verify(path: Path) -> None:
     """Raise ValueError if a card beside the file names it with another checksum than it has."""
     card = card_of(path)
-    told = card and card["files"].get(path.name)
+    told = card and card["formats"].get(path.name)
     if not told:
         return
     with open(path, "rb") as file:

@@ -7,6 +7,7 @@ from pipeline import network
 from pipeline.augmentation import Augmentation
 from pipeline.cache import Cache
 from pipeline.network import keras
+from pipeline.steps import ROOT
 
 import numpy as np
 
@@ -147,9 +148,10 @@ def averaged_weights(model: keras.Model) -> list[np.ndarray]:
 def soft_labels(teachers: tuple[str, ...], faces: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
     """Labels (N, 7), `share` of them the mean answer of saved models to the faces and their mirror images.
 
+    teachers: files, their paths seen from the project's folder.
     G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
     """
-    answers = [network.predict(network.load(path), faces, views=2) for path in teachers]
+    answers = [network.predict(network.load(ROOT / path), faces, views=2) for path in teachers]
     return ((1 - share) * labels + share * np.mean(answers, axis=0)).astype(np.float32)
 
 

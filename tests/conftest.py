@@ -60,6 +60,7 @@ def fresh_project(root: Path) -> Project:
     for name in ("requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
     shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "models", root / "models")
     return Project(root)
 
 

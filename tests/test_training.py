@@ -2,8 +2,18 @@
 
 import time
 
-from pipeline.training import ShuffledBatches, class_weights, learning_rate
+from pipeline import network
+from pipeline.speed import FusedBatchNormalization, quick_copy
+from pipeline.training import (
+    AverageWeights,
+    ShuffledBatches,
+    averaged_weights,
+    class_weights,
+    learning_rate,
+    soft_labels,
+)
 
+import keras
 import numpy as np
 import pytest
 
@@ -82,6 +92,35 @@ def test_a_killed_training_by_another_recipe_ends_with_the_same_weights_too(prep
     assert_same_bits(weights_of(killed), weights_of(unbroken))
 
 
+def test_a_killed_residual_training_with_average_and_teacher_ends_with_the_same_weights_too(
+    prepared, tmp_path
+):
+    unbroken = prepared.copy(tmp_path / "unbroken")
+    unbroken.run("Compact_model.py", "--filters", 8, 8, "--blocks", 1, 1)
+    teacher = network.unpack(unbroken.cache().read("model"))
+    teacher.save(tmp_path / "teacher.keras")
+    killed = unbroken.copy(tmp_path / "killed")
+    flags = (
+        "--recipe",
+        "residual",
+        "--epochs",
+        4,
+        "--warmup-epochs",
+        1,
+        "--teachers",
+        tmp_path / "teacher.keras",
+    )
+    unbroken.run("Compiling_model.py", *flags)
+    process = killed.start("Compiling_model.py", *flags)
+    wait_for_epochs(killed, 2, process)
+    process.kill()
+    process.communicate()
+    assert "Going on after epoch" in killed.run("Compiling_model.py", *flags)
+    assert_same_bits(weights_of(killed), weights_of(unbroken))
+    best, best_unbroken = (p.cache().read("trained_model")["best_weights"] for p in (killed, unbroken))
+    assert_same_bits(best, best_unbroken)
+
+
 def test_a_recipe_sets_what_no_flag_does(prepared, tmp_path):
     project = prepared.copy(tmp_path / "project")
     printed = project.run(
@@ -102,6 +141,88 @@ def test_patience_ends_a_training_that_gets_no_better(prepared, tmp_path):
     project.run("Compiling_model.py", "--epochs", 40, "--learning-rate", 1e-9, "--patience", 2)
     accuracies = project.cache().read("history")["val_accuracy"]
     assert len(accuracies) < 40 and len(accuracies) - 1 - int(np.argmax(accuracies)) == 2
+
+
+# --------------------------------------------------------------------------------------------------
+# The running average, teachers, and the quicker copy
+# --------------------------------------------------------------------------------------------------
+def test_the_running_average_against_hand_arithmetic():
+    """One weight w, faces of 1, labels of 0: the loss w² has the slope 2w, so that each step leaves 0.8 of it."""
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")]
+    )
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), loss="mse", jit_compile=False)
+    ones, zeros = np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((model.get_weights()[0].item(), averaged_weights(model)[0].item(), logs["val_loss"]))
+
+    callbacks = [AverageWeights(), Watch()]
+    model.fit(ones, zeros, epochs=4, validation_data=(ones, zeros), callbacks=callbacks, verbose=0)
+    weight, average = 1.0, None
+    for step, (found, found_average, validation) in enumerate(seen):
+        weight *= 0.8
+        average = weight if step == 0 else 0.9 * average + 0.1 * weight
+        assert (found, found_average) == pytest.approx((weight, average), rel=1e-5)
+        assert validation == pytest.approx(average**2, rel=1e-5)  # it is the average that is validated
+    assert model.get_weights()[0].item() == pytest.approx(average, rel=1e-5)  # and that is left in the end
+
+
+def test_teachers_answers_are_mixed_into_the_labels(tmp_path, rng):
+    faces = rng.random((6, 48, 48, 1), np.float32)
+    labels = np.eye(7, dtype=np.float32)[rng.integers(0, 7, 6)]
+    answers = []
+    for seed in (0, 1):
+        keras.utils.set_random_seed(seed)
+        layers = [
+            keras.Input((48, 48, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(7, activation="softmax"),
+        ]
+        teacher = keras.Sequential(layers)
+        teacher.save(tmp_path / f"{seed}.keras")
+        answers += [teacher.predict(view, verbose=0) for view in (faces, faces[:, :, ::-1])]
+    mixed = soft_labels((str(tmp_path / "0.keras"), str(tmp_path / "1.keras")), faces, labels, 0.6)
+    np.testing.assert_allclose(mixed, 0.4 * labels + 0.6 * np.mean(answers, axis=0), atol=1e-6)
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, atol=1e-6)
+
+
+def small_residual_network() -> keras.Model:
+    from pipeline.residual import residual_network
+
+    keras.utils.set_random_seed(0)
+    return residual_network("small", (16, 16, 1), filters=(4, 6), blocks=(1, 1), dropout=0.0)
+
+
+def test_the_quick_copy_learns_as_the_network_itself(rng):
+    """Keras's own batch normalisation is the slow, obvious one here."""
+    slow = small_residual_network()
+    quick = quick_copy(slow, "float32")
+    assert any(isinstance(layer, FusedBatchNormalization) for layer in quick.layers)
+    assert_same_bits(quick.get_weights(), slow.get_weights())
+    faces, labels = (
+        rng.random((64, 16, 16, 1), np.float32),
+        np.eye(7, dtype=np.float32)[rng.integers(0, 7, 64)],
+    )
+    for model in (slow, quick):
+        model.compile(keras.optimizers.SGD(0.05), loss="categorical_crossentropy", jit_compile=False)
+        model.fit(faces, labels, batch_size=32, epochs=2, shuffle=False, verbose=0)
+    np.testing.assert_allclose(quick.predict(faces, verbose=0), slow.predict(faces, verbose=0), atol=2e-3)
+    for ours, keras_own in zip(quick.get_weights(), slow.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, keras_own, atol=2e-3)
+
+
+def test_half_the_bits_answer_nearly_alike_in_float32(rng):
+    model = small_residual_network()
+    half = quick_copy(model, "mixed_bfloat16")
+    assert {layer.compute_dtype for layer in half.layers if layer.weights} == {"bfloat16", "float32"}
+    faces = rng.random((8, 16, 16, 1), np.float32)
+    answers = half(faces, training=False).numpy()
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, model(faces, training=False).numpy(), atol=0.02)
+    assert all(weight.dtype == np.float32 for weight in half.get_weights())
 
 
 def test_learning_rate_rises_straight_and_falls_as_a_cosine():
@@ -195,8 +316,6 @@ def test_an_epoch_shows_each_face_once_in_an_order_of_its_own():
 
 def test_fit_sees_the_order_that_was_meant():
     """Keras reads ahead and calls hooks in an order of its own; here is what arrives in each epoch."""
-    import keras
-
     seen = []
 
     class Watched(ShuffledBatches):
