@@ -113,7 +113,8 @@ def main(settings: Settings, cache: Cache) -> None:
         metrics=["accuracy"],
     )
 
-    checkpoint = Checkpoint(cache, dependencies(settings, cache), settings.patience)
+    average = AverageWeights(batches) if settings.ema else None
+    checkpoint = Checkpoint(cache, dependencies(settings, cache), settings.patience, average)
     checkpoint.set_model(model)
     first_epoch = checkpoint.restore() if settings.resume else 0
     print(
@@ -131,13 +132,13 @@ def main(settings: Settings, cache: Cache) -> None:
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
             StopWhenNotFinite(),
-            *([AverageWeights()] if settings.ema else []),
+            *([average] if average else []),
             checkpoint,
         ],
     )
 
     history, best = checkpoint.history, checkpoint.best_epoch()
-    last_weights = model.get_weights()
+    last_weights = checkpoint.last_weights()
     counts = checkpoint.best_weights if settings.keep == "best" else last_weights
     others = {"last_weights": last_weights, "best_weights": checkpoint.best_weights, "keep": settings.keep}
     cache.write(trained_model=packed | {"weights": counts} | others, history=history)

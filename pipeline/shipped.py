@@ -26,21 +26,28 @@ def drawn_faces() -> np.ndarray:
 
 
 def card_of(path: Path) -> dict[str, Any] | None:
-    """The model card that lies beside a model's file under the same name, if there is one."""
+    """The model card that lies beside a model's file under the same name, if there is one.
+
+    Raises ValueError for one that is cut short.
+    """
     card = path.with_suffix(".json")
-    return json.loads(card.read_text(encoding="utf-8")) if card.is_file() else None
+    if not card.is_file():
+        return None
+    try:
+        return json.loads(card.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{card}, the card of {path.name}, cannot be read ({error}).") from error
 
 
 def verify(path: Path) -> None:
-    """Raise ValueError if a card beside the file names it with another checksum than it has."""
-    card = card_of(path)
-    told = card and card["formats"].get(path.name)
+    """Raise ValueError if a card beside the file gives it another checksum than it has."""
+    told = (card_of(path) or {}).get("formats", {}).get(path.name, {}).get("sha256")
     if not told:
         return
     with open(path, "rb") as file:
         found = sha256_of(file)
-    if found != told["sha256"]:
+    if found != told:
         raise ValueError(
             f"{path} is not the file that {path.with_suffix('.json').name} describes: its SHA-256 is {found}, not "
-            f"{told['sha256']}. It was altered or cut short; take it from the repository again."
+            f"{told}. It was altered or cut short; take it from the repository again."
         )

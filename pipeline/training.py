@@ -50,16 +50,68 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.faces))
 
 
+class AverageWeights(keras.callbacks.Callback):
+    """Validates the running average of the weights that an optimizer with `use_ema` keeps, and not the weights.
+
+    Normalisation needs the statistics of the averaged network, which differ from those gathered while training: they
+    are taken anew from some training batches (P. Izmailov et al., "Averaging Weights Leads to Wider Optima and Better
+    Generalization", 2018, section 3.2). `weights` are the averaged network's as validated last.
+    Keras's own `SwapEMAWeights` leaves the statistics as they are, and its exchange by sums and differences rounds.
+    """
+
+    def __init__(self, batches: ShuffledBatches):
+        super().__init__()
+        self.batches = batches
+        self.weights: list[np.ndarray] = []
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.raw = self.model.get_weights()
+        self.model.set_weights(averaged_weights(self.model))
+        renew_statistics(self.model, self.batches)
+        self.weights = self.model.get_weights()
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        self.model.set_weights(self.raw)
+
+
+def averaged_weights(model: keras.Model) -> list[np.ndarray]:
+    """All weights of a compiled model, with the running averages in place of those that its optimizer averages."""
+    averages = model.optimizer._model_variables_moving_average
+    average_of = {id(weight): mean for weight, mean in zip(model.trainable_variables, averages, strict=True)}
+    return [keras.ops.convert_to_numpy(average_of.get(id(weight), weight)) for weight in model.weights]
+
+
+def renew_statistics(model: keras.Model, batches: ShuffledBatches, most: int = 40) -> None:
+    """Set means and variances of all batch normalisations to their mean over `most` of the batches."""
+    every = model._flatten_layers(include_self=False)
+    layers = [layer for layer in every if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for index in range(min(most, len(batches)) if layers else 0):
+        for layer in layers:
+            layer.momentum = index / (index + 1)  # so that each batch weighs the same
+        model(batches[index][0], training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Keeps the state of a training in data/checkpoint after each epoch, and its history and best weights.
 
     `dependencies` is all that the result depends on; a checkpoint with others is not gone on from. After `patience`
-    epochs without a better accuracy on validation the training ends; 0 lets it run.
+    epochs without a better accuracy on validation the training ends; 0 lets it run. Where there is an `average`, its
+    weights are the ones that count.
     """
 
-    def __init__(self, cache: Cache, dependencies: dict[str, Any], patience: int = 0):
+    def __init__(
+        self,
+        cache: Cache,
+        dependencies: dict[str, Any],
+        patience: int = 0,
+        average: AverageWeights | None = None,
+    ):
         super().__init__()
-        self.cache, self.dependencies, self.patience = cache, dependencies, patience
+        self.cache, self.dependencies = cache, dependencies
+        self.patience, self.average = patience, average
         self.history: dict[str, list[float]] = {}
         self.best_weights: list[np.ndarray] = []
 
@@ -78,6 +130,8 @@ class Checkpoint(keras.callbacks.Callback):
         for variable, value in zip(self._state(), checkpoint["state"], strict=True):
             variable.assign(value)
         self.history, self.best_weights = checkpoint["history"], checkpoint["best_weights"]
+        if self.average:
+            self.average.weights = checkpoint["last_weights"]
         epochs = len(self.history["loss"])
         print(f"  Going on after epoch {epochs}, from the checkpoint in data/. (To start anew: --no-resume)")
         return epochs
@@ -85,6 +139,10 @@ class Checkpoint(keras.callbacks.Callback):
     def best_epoch(self) -> int:
         """The first epoch, counted from 0, with the highest accuracy on validation."""
         return int(np.argmax(self.history["val_accuracy"]))
+
+    def last_weights(self) -> list[np.ndarray]:
+        """The weights as validated last: the running average where there is one."""
+        return self.average.weights if self.average else self.model.get_weights()
 
     def has_run_out_of_patience(self) -> bool:
         epochs = len(self.history.get("loss", []))
@@ -98,13 +156,14 @@ class Checkpoint(keras.callbacks.Callback):
         for name, value in (figures | {"seconds": time.perf_counter() - self.started}).items():
             self.history.setdefault(name, []).append(value)
         if self.best_epoch() == epoch:
-            self.best_weights = averaged_weights(self.model)
+            self.best_weights = self.last_weights()
         state = [keras.ops.convert_to_numpy(variable) for variable in self._state()]
         self.cache.write(
             checkpoint={
                 "dependencies": self.dependencies,
                 "history": self.history,
                 "best_weights": self.best_weights,
+                "last_weights": self.last_weights() if self.average else [],
                 "state": state,
             }
         )
@@ -118,31 +177,6 @@ class Checkpoint(keras.callbacks.Callback):
         layers = model._flatten_layers(include_self=False)
         seeds = [layer.seed_generator.state for layer in layers if hasattr(layer, "seed_generator")]
         return [*model.weights, *seeds, *model.optimizer.variables]
-
-
-class AverageWeights(keras.callbacks.Callback):
-    """Validates the running average of the weights that an optimizer with `use_ema` keeps, and not the weights.
-
-    Keras's own `SwapEMAWeights` exchanges the two by adding and subtracting, which rounds; this puts back the same
-    bits. At the end of `fit` Keras itself leaves the average in the model.
-    """
-
-    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        self.weights = self.model.get_weights()
-        self.model.set_weights(averaged_weights(self.model))
-
-    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
-        self.model.set_weights(self.weights)
-
-
-def averaged_weights(model: keras.Model) -> list[np.ndarray]:
-    """All weights of a compiled model, with the running averages in place of those that its optimizer averages."""
-    optimizer = model.optimizer
-    if not optimizer.use_ema:
-        return model.get_weights()
-    averages = optimizer._model_variables_moving_average
-    average_of = {id(weight): mean for weight, mean in zip(model.trainable_variables, averages, strict=True)}
-    return [keras.ops.convert_to_numpy(average_of.get(id(weight), weight)) for weight in model.weights]
 
 
 def soft_labels(teachers: tuple[str, ...], faces: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -70,30 +72,47 @@ def project(tmp_path: Path) -> Project:
     return fresh_project(tmp_path / "a project")
 
 
+def made_once(name: str, tmp_path_factory, make: Callable[[Project], None]) -> Project:
+    """A project that all tests share, though the processes be several among which they are dealt out."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with FileLock(folder / f"{name}.lock"):
+        if not (folder / name).exists():
+            project = fresh_project(folder / f"unfinished-{name}" / "project")
+            make(project)
+            project.root.parent.rename(folder / name)
+    return Project(folder / name / "project")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
     """All thirteen steps have run, on the drawn sample with default settings but for the number of epochs.
 
     Tests must not change it: they take a copy.
     """
-    project = fresh_project(tmp_path_factory.mktemp("finished") / "project")
-    epochs = (project.root / "Compiling_model.py").read_text(encoding="utf-8")
-    assert "epochs: int = 30 " in epochs
-    edited = epochs.replace("epochs: int = 30 ", "epochs: int = 12 ")  # as a person edits it
-    (project.root / "Compiling_model.py").write_text(edited, encoding="utf-8")
-    printed = project.run("run.py", "--no-venv")
-    (project.root / "printed.txt").write_text(printed, encoding="utf-8")
-    return project
+
+    def make(project: Project) -> None:
+        epochs = (project.root / "Compiling_model.py").read_text(encoding="utf-8")
+        assert "epochs: int = 30 " in epochs
+        edited = epochs.replace("epochs: int = 30 ", "epochs: int = 12 ")  # as a person edits it
+        (project.root / "Compiling_model.py").write_text(edited, encoding="utf-8")
+        printed = project.run("run.py", "--no-venv")
+        (project.root / "printed.txt").write_text(printed, encoding="utf-8")
+
+    return made_once("finished", tmp_path_factory, make)
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory) -> Project:
     """Steps 2, 6 and 7 have run on a small drawn sample: ready to train. Tests take a copy."""
-    project = fresh_project(tmp_path_factory.mktemp("prepared") / "project")
-    project.run("Load_dataSets.py", "--sample-size", 600)
-    project.run("Pre-processing_Data.py")
-    project.run("LeNet-5_model.py")
-    return project
+
+    def make(project: Project) -> None:
+        project.run("Load_dataSets.py", "--sample-size", 600)
+        project.run("Pre-processing_Data.py")
+        project.run("LeNet-5_model.py")
+
+    return made_once("prepared", tmp_path_factory, make)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pipeline.training import (
     averaged_weights,
     class_weights,
     learning_rate,
+    renew_statistics,
     soft_labels,
 )
 
@@ -159,7 +160,7 @@ def test_the_running_average_against_hand_arithmetic():
         def on_epoch_end(self, epoch, logs=None):
             seen.append((model.get_weights()[0].item(), averaged_weights(model)[0].item(), logs["val_loss"]))
 
-    callbacks = [AverageWeights(), Watch()]
+    callbacks = [AverageWeights(ShuffledBatches(ones, zeros, batch_size=1, seed=0)), Watch()]
     model.fit(ones, zeros, epochs=4, validation_data=(ones, zeros), callbacks=callbacks, verbose=0)
     weight, average = 1.0, None
     for step, (found, found_average, validation) in enumerate(seen):
@@ -167,7 +168,19 @@ def test_the_running_average_against_hand_arithmetic():
         average = weight if step == 0 else 0.9 * average + 0.1 * weight
         assert (found, found_average) == pytest.approx((weight, average), rel=1e-5)
         assert validation == pytest.approx(average**2, rel=1e-5)  # it is the average that is validated
-    assert model.get_weights()[0].item() == pytest.approx(average, rel=1e-5)  # and that is left in the end
+    assert callbacks[0].weights[0].item() == pytest.approx(average, rel=1e-5)  # and that counts in the end
+
+
+def test_renewed_statistics_are_the_mean_over_batches(rng):
+    faces, labels = rng.random((8, 3), np.float32), np.zeros((8, 7), np.float32)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(momentum=0.7)])
+    batches = ShuffledBatches(faces, labels, batch_size=4, seed=0)
+    renew_statistics(model, batches)
+    shown = [batches[index][0] for index in range(2)]
+    _, _, mean, variance = model.get_weights()
+    np.testing.assert_allclose(mean, np.mean([batch.mean(axis=0) for batch in shown], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(variance, np.mean([batch.var(axis=0) for batch in shown], axis=0), rtol=1e-4)
+    assert model.layers[0].momentum == 0.7
 
 
 def test_teachers_answers_are_mixed_into_the_labels(tmp_path, rng):

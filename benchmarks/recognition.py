@@ -1,0 +1,88 @@
+"""How well each network that ships in models/ recognises the faces in data/, as the table in the README.
+
+Accuracy on test with its 95% interval, by one view and by the mean over 18; and over several seeds where
+results/runs.csv has trainings that differ from the shipped one in their seed alone. Size and training time are
+from the cards. Steps 2 and 6 must have been run.
+Run:    python benchmarks/recognition.py
+Expect: five minutes on two processor cores, nearly all of it the 18 views of the strongest network.
+"""
+
+import json
+import runpy
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from pipeline import network, runs, shipped  # noqa: E402
+from pipeline.cache import Cache  # noqa: E402
+
+HEADINGS = (
+    "network", "parameters", "multiply-adds", "training", "validation", "test (95% interval)", "with 18 views",
+    "macro-F1", "test over seeds",
+)  # fmt: skip
+
+
+def main() -> None:
+    cache = Cache()
+    splits = {
+        split: (cache.read(f"{split}_x"), cache.read(f"{split}_y").argmax(axis=1))
+        for split in ("val", "test")
+    }
+    print(f"Data: {cache.read('source')['label']}\n")
+    print("| " + " | ".join(HEADINGS) + " |")
+    print("|---" * len(HEADINGS) + "|")
+    cards = [(path, shipped.card_of(path)) for path in shipped.MODELS.glob("*.keras")]
+    # The description's recipe first, the largest network last.
+    for path, card in sorted(cards, key=lambda pair: (pair[1]["network"]["parameters"], pair[0].stem)):
+        print("| " + " | ".join(row(path, card, splits)) + " |", flush=True)
+
+
+def row(path: Path, card: dict[str, Any], splits: dict[str, Any]) -> list[str]:
+    measure = runpy.run_path(str(ROOT / "Performance.py"), run_name="benchmark")["measure"]
+    model = network.load(path)
+    faces, labels = splits["test"]
+    one = measure(labels, network.predict(model, faces), bins=15)
+    many = measure(labels, network.predict(model, faces, views=18), bins=15)
+    validation = measure(splits["val"][1], network.predict(model, splits["val"][0]), bins=15)
+    low, high = one["accuracy_95"]
+    return [
+        f"[{path.stem}](models/{path.stem}.md)",
+        f"{card['network']['parameters']:,}",
+        f"{card['network']['multiply_adds'] / 1e6:.1f} million",
+        f"{card['epochs']} epochs, {card['seconds'] / 60:.0f} min",
+        f"{validation['accuracy']:.2%}",
+        f"**{one['accuracy']:.2%}** ({low:.2%} to {high:.2%})",
+        f"{many['accuracy']:.2%}",
+        f"{one['macro_f1']:.3f}",
+        over_seeds(card),
+    ]
+
+
+def over_seeds(card: dict[str, Any]) -> str:
+    """Mean and standard deviation of the test accuracy over trainings of runs.csv like the card's."""
+    like_it = [
+        line for line in runs.read() if line["test_accuracy"] and same(json.loads(line["settings"]), card)
+    ]
+    found = {line["seed"]: float(line["test_accuracy"]) for line in like_it}  # a seed's last training counts
+    if len(found) < 2:
+        return ""
+    return f"{statistics.mean(found.values()):.2%} ± {100 * statistics.stdev(found.values()):.2f}, {len(found)} seeds"
+
+
+def same(settings: dict[str, dict[str, Any]], card: dict[str, Any]) -> bool:
+    """Whether a training's settings are the card's but for the seeds and for what does not change its result."""
+    told = {"preprocessing": "train_x", "network": "model", "training": "trained_model"}
+    free = {"seed", "resume", "verbose", "show"}
+    return all(
+        {name: value for name, value in settings[step].items() if name not in free}
+        == {name: value for name, value in card["settings"][artefact].items() if name not in free}
+        for step, artefact in told.items()
+    )
+
+
+if __name__ == "__main__":
+    main()
