@@ -63,7 +63,10 @@ def test_moving_against_pixel_by_pixel(faces, how):
     shift = np.outer([right, down], each)
     rows = transforms(mirror * each, angle * each, scale * each, shift, SIDE)
     expected = np.stack([moved_slowly(face, *how) for face in faces])
-    np.testing.assert_allclose(move(faces, rows), expected, atol=2e-4)
+    # OpenCV looks up places rounded to 1/32 pixel, in x and in y; neighbours here differ by at most 1.
+    np.testing.assert_allclose(move(faces, rows), expected, atol=2 / 64 + 1e-3)
+    if angle == 0 and scale == 1 and right == int(right):
+        np.testing.assert_allclose(move(faces, rows), expected, atol=1e-6)
 
 
 def test_mirroring_is_exact_and_shifting_moves_right_and_down(faces):
