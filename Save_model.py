@@ -1,38 +1,39 @@
 """Step 13: save the trained network, for use elsewhere.
 
-Writes results/FER_CNN_<network>.keras and .h5, loads each again and compares its answers with the original's on
-test faces; a file that answers differently is refused. Beside them a model card (.md to read, .json for
-programs) with labels, preprocessing, checksums, the commands that lead to it and metrics; all of it together in
-FER_CNN_<network>.zip.
-Reads data/trained_model, history, metrics, test_x.
+Writes results/FER_CNN_<network> in each of the formats asked for, loads it again in that format's own runtime and
+compares its answers with the original's on the test faces; a file that answers differently is refused. Beside them a
+model card (.md to read, .json for programs) with labels, preprocessing, checksums, the commands that lead to it and
+metrics; all files and the card together in FER_CNN_<network>.zip.
+Reads data/trained_model, history, metrics, train_x, test_x, test_y.
 Run:    python Save_model.py
-        python Save_model.py --folder models --name Compact --no-h5-format --no-zip-format
-Expect: two files of 0.7 MB that agree with the original to the last digit.
+        python Save_model.py --formats keras litert litert_float16 litert_int8 onnx saved_model
+        python Save_model.py --folder models --name Compact --formats keras litert
+Expect: some seconds a format; float32 ones agree to six digits. pipeline/runtime.py runs what is saved.
 """
 
 import json
 import os
 import platform
 import shlex
-import statistics
-import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import network, shipped
+from pipeline import exports, network, shipped
 from pipeline.cache import Cache
 from pipeline.cli import run_step
 from pipeline.dataset import EMOTIONS
-from pipeline.files import sha256_of, whole_or_not, write_json, write_text
-from pipeline.steps import ROOT
+from pipeline.files import whole_or_not, write_json, write_text
+from pipeline.steps import RESULTS, ROOT
 
 import keras
 import numpy as np
+import pandas as pd
 
 PREPROCESSING = (
-    "grey, 48x48 pixels, the face cut out closely; divide 0..255 by 255.0; shape (N, 48, 48, 1), float32"
+    "grey, 48x48 pixels, the face cut out closely, shape (N, 48, 48, 1). LiteRT, ONNX and SavedModel: uint8, 0 black "
+    "to 255 white, as it is. .keras and .h5: float32, divided by 255.0"
 )
 LICENCES = (
     "These files: Apache-2.0. No picture is in them or can be got out of them. FER2013's pictures were gathered by "
@@ -49,84 +50,80 @@ LIMITS = (
 class Settings:
     folder: str = "results"  # where to: results, or models for those that ship with the project
     name: str = ""  # of the files; "": FER_CNN_<network>
-    keras_format: bool = True  # .keras, Keras 3's own
-    h5_format: bool = True  # .h5, which Keras 2 and older tools read
-    zip_format: bool = True  # all files and the card in one
-    compared_faces: int = 1000  # test faces on which each file must answer as the original does
-    tolerance: float = 1e-5  # largest difference of probabilities that is let pass
+    formats: tuple[exports.Name, ...] = ("keras", "h5", "litert")  # of FORMATS in pipeline/exports.py
+    calibration_faces: int = 500  # training faces from which litert_int8 takes its ranges
 
 
 def main(settings: Settings, cache: Cache) -> None:
-    if settings.compared_faces < 1 or not settings.tolerance >= 0:
-        raise ValueError("compared_faces must be at least 1, and tolerance not below 0.")
+    if not settings.formats or settings.calibration_faces < 1:
+        raise ValueError("Nothing to save: name at least one of formats, and one calibration face.")
     trained = cache.read("trained_model")
-    faces = cache.read("test_x")[: settings.compared_faces]
+    faces, labels = cache.read("test_x"), cache.read("test_y").argmax(axis=1)
     model = network.unpack(trained)
     expected = network.predict(model, faces)
+    calibration = as_bytes(cache.read("train_x")[: settings.calibration_faces])
 
     stem = settings.name or f"FER_CNN_{trained['name']}"
     folder = ROOT / settings.folder
-    endings = [".keras"] * settings.keras_format + [".h5"] * settings.h5_format
-    if not endings:
-        raise ValueError("Nothing to save: set keras_format or h5_format to True.")
-    formats = {}
-    for ending in endings:
-        path = folder / (stem + ending)
-        facts = save_checked(model, path, faces, expected, settings.tolerance)
-        told = f"differs by {facts['largest_difference']:.1e} at most, one face in {facts['milliseconds']:.2f} ms"
-        print(f"  {shown(path)}: {facts['bytes'] / 1e6:.2f} MB, {told}")
-        formats[path.name] = facts
+    formats, refused = {}, []
+    for name in settings.formats:
+        path = folder / (stem + exports.FORMATS[name].ending)
+        try:
+            facts = exports.export_checked(model, name, path, as_bytes(faces), labels, expected, calibration)
+        except ImportError as error:
+            print(f"  left out: {error}")
+        except ValueError as error:
+            refused.append(str(error))
+        else:
+            formats[path.name] = facts
+    if not formats:
+        raise ValueError("Nothing was saved. " + " ".join(refused))
+    print(as_table(formats))
 
     card = describe(stem, trained, model, formats, cache)
     write_json(folder / f"{stem}.json", card)
     write_text(folder / f"{stem}.md", as_text(card))
+    write_json(RESULTS / "metrics.json", cache.read("metrics") | {"exports": formats})
     print(f"  {shown(folder / stem)}.md and .json: the model card")
-    if settings.zip_format:
+    if settings.folder == "results":
         pack_up(folder / f"{stem}.zip", [folder / name for name in (*formats, f"{stem}.json", f"{stem}.md")])
         print(f"  {shown(folder / stem)}.zip: all of it")
+    if refused:
+        raise ValueError("Not all was saved. " + " ".join(refused))
+
+
+def as_bytes(faces: np.ndarray) -> np.ndarray:
+    """Faces as they were before step 6 divided them by 255, uint8."""
+    return np.rint(faces * 255).astype(np.uint8)
+
+
+def as_table(formats: dict[str, dict[str, Any]]) -> str:
+    table = pd.DataFrame(formats).T
+    told = pd.DataFrame(
+        {
+            "MB": (table.bytes / 1e6).map("{:.2f}".format),
+            "differs by": table.largest_difference.map("{:.0e}".format),
+            "same answer": table.agreement.map("{:.2%}".format),
+            "test": table.accuracy.map("{:.2%}".format),
+            "one face, ms (99%)": [
+                f"{median:.3f} ({slow:.3f})"
+                for median, slow in zip(table.milliseconds, table.milliseconds_99, strict=True)
+            ],
+            "faces/s at 256": table.faces_per_second.map("{:,.0f}".format),
+        }
+    )
+    return told.to_string()
 
 
 def shown(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
-def save_checked(
-    model: keras.Model, path: Path, faces: np.ndarray, expected: np.ndarray, tolerance: float
-) -> dict[str, Any]:
-    """Save a model, load it again, and put it in place if it answers as expected; return what was measured."""
-    with whole_or_not(path) as unfinished:
-        model.save(unfinished)
-        loaded = keras.models.load_model(unfinished, compile=False)
-        difference = float(np.abs(network.predict(loaded, faces) - expected).max())
-        if not difference <= tolerance:
-            raise ValueError(
-                f"{path.name}, loaded again, differs by {difference:.1e} from the network it was saved from."
-            )
-        milliseconds = time_one(loaded, faces[:1])
-        facts = {
-            "bytes": unfinished.stat().st_size,
-            "largest_difference": difference,
-            "milliseconds": milliseconds,
-        }
-        with open(unfinished, "rb") as file:
-            return facts | {"sha256": sha256_of(file)}
-
-
-def time_one(model: keras.Model, face: np.ndarray, times: int = 50) -> float:
-    """Milliseconds that one face takes, the median, by the way that is quickest in Keras."""
-    model.predict_on_batch(face)  # the first call compiles
-    took = []
-    for _ in range(times):
-        started = time.perf_counter()
-        model.predict_on_batch(face)
-        took.append(1000 * (time.perf_counter() - started))
-    return statistics.median(took)
-
-
 def pack_up(path: Path, files: list[Path]) -> None:
     with whole_or_not(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
-            archive.write(file, file.name)
+            for inner in sorted(file.rglob("*")) if file.is_dir() else [file]:
+                archive.write(inner, inner.relative_to(path.parent))
 
 
 def describe(name: str, trained: dict, model: keras.Model, formats: dict, cache: Cache) -> dict[str, Any]:
@@ -199,10 +196,11 @@ def as_text(card: dict[str, Any]) -> str:
     lines += ["", "## Files", ""]
     for name, facts in card["formats"].items():
         difference = f"differs from the trained network by at most {facts['largest_difference']:.1e}"
-        lines.append(
-            f"- `{name}`: {facts['bytes']:,} bytes; {difference}; one face in {facts['milliseconds']:.2f} ms; "
-            f"SHA-256 `{facts['sha256']}`"
-        )
+        one, many = f"{facts['milliseconds']:.3f} ms", f"{facts['faces_per_second']:,.0f} faces/s"
+        speed = f"one face in {one}, {many} in batches of 256"
+        right = f"right on {facts['accuracy']:.2%} of test"
+        checksum = f"; SHA-256 `{facts['sha256']}`" if "sha256" in facts else ""
+        lines.append(f"- `{name}`: {facts['bytes']:,} bytes; {difference}; {right}; {speed}{checksum}")
     lines += ["", "## Limits", "", card["limits"], "", "## Licences", "", card["licences"], ""]
     lines += ["## Settings", "", "```json", json.dumps(card["settings"], indent=1), "```", ""]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ Nothing of a network is pickled but its description and its numbers, so that the
 
 import math
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def load(path: str | Path) -> keras.Model:
             f"{path} is not there. It should be a model that step 13 saved, or one from models/."
         )
     shipped.verify(path)
+    refuse_bombs(path)
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its reading of a foreign file runs into
@@ -56,7 +58,20 @@ def load(path: str | Path) -> keras.Model:
         raise ValueError(f"{path} is no model that Keras can load: {reason}") from error
 
 
+def refuse_bombs(path: Path) -> None:
+    """Raise ValueError for an archive that unpacks to more than a gigabyte and ten times its own size."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > max(LARGEST_ARCHIVE, 10 * path.stat().st_size):
+        raise ValueError(
+            f"{path} would unpack to {unpacked / 1e9:.1f} GB, so it is not opened. It is no model of ours."
+        )
+
+
 VIEWS = (1, 2, 18)
+LARGEST_ARCHIVE = 1 << 30  # bytes, unpacked that small files may come to; weights hardly compress
 
 
 def predict(model: keras.Model, faces: np.ndarray, batch_size: int = 512, views: int = 1) -> np.ndarray:

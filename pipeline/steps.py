@@ -106,9 +106,9 @@ STEPS = (
         13,
         "Save_model.py",
         "Save the model",
-        ("trained_model", "history", "metrics", "source", "test_x"),
+        ("trained_model", "history", "metrics", "source", "train_x", "test_x", "test_y"),
         (),
-        tuple(f"FER_CNN_*.{ending}" for ending in ("keras", "h5", "json", "md", "zip")),
+        tuple(f"FER_CNN_*.{ending}" for ending in ("keras", "h5", "tflite", "json", "md", "zip")),
     ),
 )
 
