@@ -33,12 +33,8 @@ MOST_SHOWN = 14  # faces in results/new_pictures.png; the table has them all
 @dataclass
 class Settings:
     images: tuple[str, ...] = ()  # new pictures: files, folders, CSVs of FER2013 rows; none: only the report
-    model: str = (
-        ""  # .keras file that recognises new pictures; "": the one trained in data/, else models/Strong.keras
-    )
-    views: Literal[1, 2, 18] = (
-        1  # variants of each new face to average over: 2 with its mirror image, 18 shifted too
-    )
+    model: str = ""  # .keras file for new pictures; "": the one trained in data/, else models/Strong.keras
+    views: Literal[1, 2, 18] = 1  # of each new face, to average over: 2 with its mirror image, 18 shifted too
     examples: int = 7  # right ones and wrong ones to show, 1 to 12 each
     seed: int = 0  # of their choice
     show: bool = False  # True: open the pictures where there is a display

@@ -36,7 +36,7 @@ PREPROCESSING = (
     "to 255 white, as it is. .keras and .h5: float32, divided by 255.0"
 )
 LICENCES = (
-    "These files: Apache-2.0. No picture is in them or can be got out of them. FER2013's pictures were gathered by "
+    "These files: Apache-2.0. No picture is in them. FER2013's pictures were gathered by "
     "P.-L. Carrier and A. Courville from a web search for the ICML 2013 contest; they belong to their makers and are "
     "handed out for research."
 )

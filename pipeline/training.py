@@ -7,6 +7,7 @@ from pipeline import network
 from pipeline.augmentation import Augmentation
 from pipeline.cache import Cache
 from pipeline.network import keras
+from pipeline.speed import quick_copy
 from pipeline.steps import ROOT
 
 import numpy as np
@@ -185,7 +186,8 @@ def soft_labels(teachers: tuple[str, ...], faces: np.ndarray, labels: np.ndarray
     teachers: files, their paths seen from the project's folder.
     G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
     """
-    answers = [network.predict(network.load(ROOT / path), faces, views=2) for path in teachers]
+    models = [quick_copy(network.load(ROOT / path), "float32") for path in teachers]
+    answers = [network.predict(model, faces, views=2) for model in models]
     return ((1 - share) * labels + share * np.mean(answers, axis=0)).astype(np.float32)
 
 
