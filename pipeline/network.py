@@ -55,6 +55,11 @@ def load(path: str | Path) -> keras.Model:
         raise ValueError(f"{path} is no model that Keras can load: {reason}") from error
 
 
+def backbones(model: keras.Model) -> list[keras.Model]:
+    """The networks that are layers of this network."""
+    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
+
+
 VIEWS = (1, 2, 18)
 
 
