@@ -37,6 +37,7 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.json"  # which requirements are installed
 REQUIREMENTS = ROOT / "requirements.txt"
 TEST_REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+TRANSFER_REQUIREMENTS = ROOT / "requirements-transfer.txt"  # to be installed without what they ask for
 
 QUICK = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
 
@@ -47,7 +48,8 @@ def main() -> int:
         print_steps()
         return 0
     if not options.no_venv and Path(sys.prefix).resolve() != VENV.resolve():
-        install([REQUIREMENTS, TEST_REQUIREMENTS] if options.test else [REQUIREMENTS])
+        tests = [TEST_REQUIREMENTS, TRANSFER_REQUIREMENTS]
+        install([REQUIREMENTS, *tests] if options.test else [REQUIREMENTS])
         return run_and_wait([str(VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]])
     if options.test:
         return run_and_wait([sys.executable, "-m", "pytest"])
@@ -100,10 +102,11 @@ def install(requirements: list[Path]) -> None:
     if not VENV_PYTHON.exists():
         make_venv()
     print(f"Installing {', '.join(wanted)} into .venv (the first time some 700 MB; minutes) ...", flush=True)
-    command = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
+    pip = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
+    together, alone = list(pip), [*pip, "--no-deps"]
     for path in requirements:
-        command += ["-r", str(path)]
-    if run_and_wait(command):
+        (alone if path == TRANSFER_REQUIREMENTS else together).extend(["-r", str(path)])
+    if run_and_wait(together) or ("-r" in alone and run_and_wait(alone)):
         sys.exit(
             "The packages could not be installed; pip says why above. Is there a connection to the Python registry, "
             "and room on the disk? If .venv itself is broken, delete that folder and start again."

@@ -20,12 +20,16 @@ def summary(model: keras.Model) -> str:
 
 
 def table(model: keras.Model) -> list[dict[str, Any]]:
-    """The layers with their kind, the shape of what they put out (without the batch), and their parameters."""
+    """The layers with their kind, the shape of what they put out (without the batch), and their parameters.
+
+    A network that is a layer stands there under its name.
+    """
     layers = [{"layer": "Input", "output": list(model.input_shape[1:]), "parameters": 0}]
     for layer in model.layers:
         if not isinstance(layer, keras.layers.InputLayer):
             size = {"output": list(layer.output.shape[1:]), "parameters": layer.count_params()}
-            layers.append({"layer": type(layer).__name__, **size})
+            kind = layer.name if isinstance(layer, keras.Model) else type(layer).__name__
+            layers.append({"layer": kind, **size})
     return layers
 
 

@@ -70,6 +70,11 @@ def refuse_bombs(path: Path) -> None:
         )
 
 
+def backbones(model: keras.Model) -> list[keras.Model]:
+    """The networks that are layers of this network."""
+    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
+
+
 VIEWS = (1, 2, 18)
 LARGEST_ARCHIVE = 1 << 30  # bytes, unpacked that small files may come to; weights hardly compress
 

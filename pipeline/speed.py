@@ -5,7 +5,7 @@ Measured by `python benchmarks/training.py --against plain` on a residual networ
 
 from typing import Literal
 
-from pipeline.network import keras
+from pipeline.network import backbones, keras
 
 Precision = Literal["float32", "mixed_bfloat16"]
 
@@ -20,19 +20,16 @@ def quick_copy(model: keras.Model, precision: Precision) -> keras.Model:
 
     def copied(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
+        if not isinstance(layer, keras.Layer):  # a sum written with "+" is an operation without a precision
+            return type(layer).from_config(config)
         if layer.name not in outputs and not isinstance(layer, keras.layers.InputLayer):
             config["dtype"] = precision
         fused = type(layer) is keras.layers.BatchNormalization and keras.backend.backend() == "tensorflow"
         return (FusedBatchNormalization if fused else type(layer)).from_config(config)
 
-    copy = keras.models.clone_model(model, clone_function=copied, recursive=holds_others(model))
+    copy = keras.models.clone_model(model, clone_function=copied, recursive=bool(backbones(model)))
     copy.set_weights(model.get_weights())
     return copy
-
-
-def holds_others(model: keras.Model) -> bool:
-    """Whether another network is one of the network's layers."""
-    return any(isinstance(layer, keras.Model) for layer in model.layers)
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
