@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline import network, runs, shipped  # noqa: E402
 from pipeline.cache import Cache  # noqa: E402
+from pipeline.speed import quick_copy  # noqa: E402
 
 HEADINGS = (
     "network", "parameters", "multiply-adds", "training", "validation", "test (95% interval)", "with 18 views",
@@ -43,7 +44,7 @@ def main() -> None:
 
 def row(path: Path, card: dict[str, Any], splits: dict[str, Any]) -> list[str]:
     measure = runpy.run_path(str(ROOT / "Performance.py"), run_name="benchmark")["measure"]
-    model = network.load(path)
+    model = quick_copy(network.load(path), "float32")
     faces, labels = splits["test"]
     one = measure(labels, network.predict(model, faces), bins=15)
     many = measure(labels, network.predict(model, faces, views=18), bins=15)
