@@ -1,6 +1,7 @@
 """How fast step 8 trains LeNet-5, beside the same network, batch and optimizer in plain PyTorch.
 
-Or, with --against augmented, beside itself with the augmentation of the recipe "strong".
+Or, with --against augmented, beside itself with the augmentation of the recipe "strong". Last, how much of what this
+processor can multiply the training uses: the peak is that of a product of large matrices in the same run.
 Each has a process of its own; they train one epoch in turn while the other waits, so that a change of the
 machine's speed meets both. The faces are random: the time does not depend on them.
 Run:    python -m pip install -r benchmarks/requirements.txt
@@ -19,6 +20,9 @@ from typing import Literal
 import numpy as np
 import tyro
 
+# Of LeNet-5 for one face: 1.2 million multiply-adds (models/LeNet-5_description.md), of two operations each, forwards
+# and, for inputs and weights, twice as many backwards.
+OPERATIONS = 3 * 2 * 1.2e6
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -53,6 +57,23 @@ def main(settings: Settings) -> None:
     ratios = [other / ours for other, ours in zip(seconds[settings.against], seconds["keras"], strict=True)]
     spread = f"{statistics.median(ratios):.2f} times as long ({min(ratios):.2f} to {max(ratios):.2f})"
     print(f"  an epoch of {settings.against} takes {spread} as one of step 8")
+    rate = settings.faces / statistics.median(seconds["keras"])
+    used, peak = rate * OPERATIONS, matrix_product_peak()
+    print(
+        f"  step 8 computes {used / 1e9:.0f} of {peak / 1e9:.0f} thousand million products and sums a second"
+    )
+
+
+def matrix_product_peak(size: int = 2048, times: int = 8) -> float:
+    """Products and sums a second of float32 in the best of some products of two matrices, by NumPy's library."""
+    rng = np.random.default_rng(0)
+    one, other = rng.random((2, size, size), np.float32)
+    took = []
+    for _ in range(times):
+        started = time.perf_counter()
+        one @ other
+        took.append(time.perf_counter() - started)
+    return 2 * size**3 / min(took)
 
 
 def start(name: str, settings: Settings) -> subprocess.Popen:
