@@ -31,7 +31,6 @@ from pipeline.speed import quick_copy  # noqa: E402
 
 import keras  # noqa: E402
 
-
 SPLIT = 3_589  # faces of FER2013's test split
 
 
