@@ -24,6 +24,7 @@ LIBRARIES = {
     "sklearn": "scikit-learn",
     "scipy": "scipy",
     "PIL": "pillow",
+    "cv2": "opencv-python-headless",
     "jinja2": "jinja2",
     "tyro": "tyro",
     "tqdm": "tqdm",
@@ -43,7 +44,7 @@ def main(settings: Settings, cache: Cache) -> None:
     for module, package in LIBRARIES.items():
         versions[package] = import_version(module, package)
     for package, number in versions.items():
-        print(f"  {package:<14}{number}")
+        print(f"  {package:<24}{number}")
 
     import keras
 
