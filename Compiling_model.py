@@ -3,12 +3,14 @@
 By default as the description has it: Adam, categorical cross-entropy and accuracy, validated on PublicTest after
 each epoch; the test split is not touched. The recipe "strong" makes the most of the same network.
 Each epoch leaves a checkpoint: after a kill the same command goes on from it and ends with the same weights, bit
-for bit, as if nothing had happened.
+for bit, as if nothing had happened. A network with a backbone, one that has learnt elsewhere, can keep that as it is
+for the first epochs (frozen_epochs) and then train all of it gently (fine_tuning_rate).
 Reads data/model, train_x, train_y, val_x, val_y. Writes data/trained_model, history and, meanwhile, checkpoint;
 adds a line to results/runs.csv.
 Run:    python Compiling_model.py
         python Compiling_model.py --epochs 5 --batch-size 128
         python Compiling_model.py --recipe strong --rotate 15
+        python Compiling_model.py --recipe transfer         after Transfer_Learning_model.py
 Expect: two to three minutes on two processor cores for FER2013, 30 epochs of 5 s.
 """
 
@@ -29,9 +31,11 @@ from pipeline.steps import ROOT
 from pipeline.training import (
     AverageWeights,
     Checkpoint,
+    Phase,
     ShuffledBatches,
     StopWhenNotFinite,
     class_weights,
+    freeze,
     learning_rate,
     soft_labels,
 )
@@ -41,13 +45,15 @@ import keras
 
 @dataclass
 class Settings:
-    recipe: Literal["description", "strong", "residual"] = "description"  # of RECIPES, below
+    recipe: Literal["description", "strong", "residual", "transfer"] = "description"  # of RECIPES, below
     epochs: int = 30  # times that each training face is seen
     batch_size: int = 48  # faces per step
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd: with Nesterov momentum of 0.9
     learning_rate: float = 0.001  # its highest value
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: falls to 0 by the last epoch
     warmup_epochs: float = 0.0  # over which a cosine schedule rises from 0
+    frozen_epochs: int = 0  # first epochs, in which a backbone keeps its weights, at a constant learning_rate
+    fine_tuning_rate: float = 0.0005  # highest learning rate after frozen_epochs, of the backbone too
     weight_decay: float = 0.0  # of adamw and sgd
     label_smoothing: float = 0.0  # 0 to 1: share of each label spread over all emotions
     ema: float = 0.0  # momentum of a running average of the weights, which then counts: 0.999; 0: no average
@@ -82,6 +88,11 @@ RECIPES = {
         warmup_epochs=3, weight_decay=0.05, label_smoothing=0.1, ema=0.999, precision="mixed_bfloat16", flip=True,
         rotate=10, shift=4, zoom=0.15, contrast=0.15, brightness=0.1, erase=16,
     ),
+    "transfer": Settings(
+        recipe="transfer", epochs=16, batch_size=64, optimizer="adamw", learning_rate=0.001, schedule="cosine",
+        warmup_epochs=1, frozen_epochs=2, fine_tuning_rate=0.0005, weight_decay=0.05, label_smoothing=0.1, flip=True,
+        rotate=10, shift=4, zoom=0.15, contrast=0.15, brightness=0.1, erase=16,
+    ),
 }  # fmt: skip
 AUGMENTATION = [field.name for field in dataclasses.fields(Augmentation)]
 
@@ -107,35 +118,46 @@ def main(settings: Settings, cache: Cache) -> None:
         settings.seed,
         augmentation if augmentation != Augmentation() else None,
     )
-    model.compile(
-        optimizer=optimizer(settings, len(batches)),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
-        metrics=["accuracy"],
-    )
-
-    average = AverageWeights(batches) if settings.ema else None
-    checkpoint = Checkpoint(cache, dependencies(settings, cache), settings.patience, average)
-    checkpoint.set_model(model)
-    first_epoch = checkpoint.restore() if settings.resume else 0
+    checkpoint = Checkpoint(cache, dependencies(settings, cache), settings.patience)
+    if settings.resume:
+        checkpoint.find()
     print(
         f"  {packed['name']}: {len(train_x):,} faces to train on, {len(val_x):,} to validate on", flush=True
     )
-    model.fit(
-        batches,
-        shuffle=False,
-        epochs=first_epoch if checkpoint.has_run_out_of_patience() else settings.epochs,
-        initial_epoch=first_epoch,
-        validation_data=(val_x, val_y),
-        validation_batch_size=512,
-        class_weight=class_weights(train_y) if settings.class_weights else None,
-        verbose=2 if settings.verbose == 1 and not sys.stdout.isatty() else settings.verbose,
-        callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
-            StopWhenNotFinite(),
-            *([average] if average else []),
-            checkpoint,
-        ],
-    )
+    for phase in phases(settings):
+        done = checkpoint.epochs()
+        if done > phase.stop:  # what came of it is part of the checkpoint
+            continue
+        if settings.frozen_epochs:
+            freeze(model, phase.frozen)
+            what = "keeps its weights" if phase.frozen else "learns too"
+            print(f"  up to epoch {phase.stop} the backbone {what}", flush=True)
+        model.compile(
+            optimizer=optimizer(settings, phase, len(batches)),
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+            metrics=["accuracy"],
+        )
+        checkpoint.average = AverageWeights(batches) if model.optimizer.use_ema else None
+        if done > phase.start:
+            checkpoint.restore(model)
+        model.fit(
+            batches,
+            shuffle=False,
+            epochs=done if checkpoint.has_run_out_of_patience() else phase.stop,
+            initial_epoch=done,
+            validation_data=(val_x, val_y),
+            validation_batch_size=512,
+            class_weight=class_weights(train_y) if settings.class_weights else None,
+            verbose=2 if settings.verbose == 1 and not sys.stdout.isatty() else settings.verbose,
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
+                StopWhenNotFinite(),
+                *([checkpoint.average] if checkpoint.average else []),
+                checkpoint,
+            ],
+        )
+        if checkpoint.has_run_out_of_patience():
+            break
 
     history, best = checkpoint.history, checkpoint.best_epoch()
     last_weights = checkpoint.last_weights()
@@ -155,11 +177,12 @@ def main(settings: Settings, cache: Cache) -> None:
 
 
 def refuse_nonsense(settings: Settings) -> None:
-    for name in ("epochs", "batch_size", "learning_rate"):
+    for name in ("epochs", "batch_size", "learning_rate", "fine_tuning_rate"):
         if not getattr(settings, name) > 0:
             raise ValueError(f"{name} is {getattr(settings, name)}, but must be above 0.")
     for name in (
         "warmup_epochs",
+        "frozen_epochs",
         "weight_decay",
         "label_smoothing",
         "ema",
@@ -178,17 +201,39 @@ def refuse_nonsense(settings: Settings) -> None:
         raise ValueError("weight_decay is for the optimizers adamw and sgd; adam has none.")
     if settings.erase > SIDE:
         raise ValueError(f"erase is {settings.erase}, but a face has only {SIDE} pixels a side.")
-    if settings.schedule == "cosine" and settings.warmup_epochs >= settings.epochs:
+    if settings.frozen_epochs > settings.epochs:
         raise ValueError(
-            f"warmup_epochs is {settings.warmup_epochs}, but there are only {settings.epochs} epochs."
+            f"frozen_epochs is {settings.frozen_epochs}, but there are only {settings.epochs} epochs."
+        )
+    scheduled = settings.epochs - settings.frozen_epochs
+    if settings.schedule == "cosine" and scheduled and settings.warmup_epochs >= scheduled:
+        after = " after frozen_epochs" if settings.frozen_epochs else ""
+        raise ValueError(
+            f"warmup_epochs is {settings.warmup_epochs}, but there are only {scheduled} epochs{after}."
         )
 
 
-def optimizer(settings: Settings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    rate = learning_rate(
-        settings.learning_rate, settings.schedule, settings.warmup_epochs, settings.epochs, steps_per_epoch
+def phases(settings: Settings) -> list[Phase]:
+    """All epochs alike, or first those of the new layers alone and then, with the gentler rate, the rest."""
+    frozen, epochs = settings.frozen_epochs, settings.epochs
+    rate = settings.fine_tuning_rate if frozen else settings.learning_rate
+    both = (
+        Phase(0, frozen, settings.learning_rate, "constant", frozen=True),
+        Phase(frozen, epochs, rate, settings.schedule, frozen=False),
     )
-    average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
+    return [phase for phase in both if phase.start < phase.stop]
+
+
+def optimizer(settings: Settings, phase: Phase, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    rate = learning_rate(
+        phase.learning_rate,
+        phase.schedule,
+        settings.warmup_epochs,
+        phase.stop - phase.start,
+        steps_per_epoch,
+    )
+    # The new layer after a frozen backbone learns within a few steps; an average would hold it back.
+    average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema and not phase.frozen else {}
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(rate, **average)
     if settings.optimizer == "adamw":

@@ -18,7 +18,7 @@ import keras
 
 @dataclass
 class Settings:
-    first_filters: int = 32  # of a convolution of the whole picture, before it halves for the first time; 0: none
+    first_filters: int = 32  # of a convolution before the picture halves for the first time; 0: none
     filters: tuple[int, ...] = (64, 128, 256)  # of each stage; from stage to stage the picture halves
     blocks: tuple[int, ...] = (1, 2, 2)  # residual blocks of each stage
     dropout: float = 0.3  # share of the features left out, in training, before the last layer

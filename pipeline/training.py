@@ -1,6 +1,7 @@
 """What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline import network
@@ -95,6 +96,32 @@ def renew_statistics(model: keras.Model, batches: ShuffledBatches, most: int = 4
         layer.momentum = momentum
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a training, from epoch `start` to before epoch `stop`, counted from 0, with its own optimizer."""
+
+    start: int
+    stop: int
+    learning_rate: float  # its highest value
+    schedule: str  # "constant" or "cosine"
+    frozen: bool  # whether the networks within the network keep their weights
+
+
+def freeze(model: keras.Model, frozen: bool) -> None:
+    """Let the networks within a network keep their weights, or learn; holds once the model is compiled again.
+
+    A frozen batch normalisation uses the running averages that it has, and leaves them as they are.
+    Raises ValueError for a network that has none within it.
+    """
+    if not network.backbones(model):
+        raise ValueError(
+            f"frozen_epochs is for a network with another one within it, a backbone; {model.name} has none. Build one "
+            "with Transfer_Learning_model.py, or set frozen_epochs to 0."
+        )
+    for backbone in network.backbones(model):
+        backbone.trainable = not frozen
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Keeps the state of a training in data/checkpoint after each epoch, and its history and best weights.
 
@@ -103,39 +130,43 @@ class Checkpoint(keras.callbacks.Callback):
     weights are the ones that count.
     """
 
-    def __init__(
-        self,
-        cache: Cache,
-        dependencies: dict[str, Any],
-        patience: int = 0,
-        average: AverageWeights | None = None,
-    ):
+    def __init__(self, cache: Cache, dependencies: dict[str, Any], patience: int = 0):
         super().__init__()
-        self.cache, self.dependencies = cache, dependencies
-        self.patience, self.average = patience, average
+        self.cache, self.dependencies, self.patience = cache, dependencies, patience
+        self.average: AverageWeights | None = None
         self.history: dict[str, list[float]] = {}
         self.best_weights: list[np.ndarray] = []
+        self.found: dict[str, Any] = {}
 
-    def restore(self) -> int:
-        """Put a usable checkpoint's state into the compiled model; return how many epochs it has behind it."""
+    def find(self) -> None:
+        """Take up the history of a usable checkpoint, if there is one; its state waits for `restore`."""
         if not self.cache.has("checkpoint"):
-            return 0
+            return
         try:
             checkpoint = self.cache.read("checkpoint", account=False)
         except (ValueError, FileNotFoundError) as error:
             print(f"  The checkpoint is of no use ({error}); training starts anew.")
-            return 0
+            return
         if checkpoint["dependencies"] != self.dependencies:
             print("  The checkpoint in data/ is of another network, data or settings; training starts anew.")
-            return 0
-        for variable, value in zip(self._state(), checkpoint["state"], strict=True):
-            variable.assign(value)
+            return
         self.history, self.best_weights = checkpoint["history"], checkpoint["best_weights"]
-        if self.average:
-            self.average.weights = checkpoint["last_weights"]
-        epochs = len(self.history["loss"])
+        self.found = checkpoint
+        epochs = self.epochs()
         print(f"  Going on after epoch {epochs}, from the checkpoint in data/. (To start anew: --no-resume)")
-        return epochs
+
+    def restore(self, model: keras.Model) -> None:
+        """Put the state that was found into the model, compiled for the phase of the last epoch in the history."""
+        self.set_model(model)
+        for variable, value in zip(self._state(), self.found["state"], strict=True):
+            variable.assign(value)
+        if self.average:
+            self.average.weights = self.found["last_weights"]
+        self.found = {}
+
+    def epochs(self) -> int:
+        """How many epochs are behind the training."""
+        return len(self.history.get("loss", []))
 
     def best_epoch(self) -> int:
         """The first epoch, counted from 0, with the highest accuracy on validation."""
@@ -146,7 +177,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self.average.weights if self.average else self.model.get_weights()
 
     def has_run_out_of_patience(self) -> bool:
-        epochs = len(self.history.get("loss", []))
+        epochs = self.epochs()
         return bool(self.patience and epochs and epochs - 1 - self.best_epoch() >= self.patience)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
