@@ -4,10 +4,10 @@ Faces of FER2013 are pasted at several sizes, upright and tilted, on textures an
 each size it says which share is found, what is found besides, and how often a network is right on the crops of
 those that were found and on the originals of the same faces.
 Run:    python -m pip install scikit-image
-        python benchmarks/faces.py                      (validation faces, results/FER_CNN_LeNet-5.keras)
-        python benchmarks/faces.py --model models/a.keras --split test --faces 600
+        python benchmarks/faces.py                      (validation faces, models/Strong.tflite)
+        python benchmarks/faces.py --split test --faces 600
         python benchmarks/faces.py --ways               (other frames, turned upright or not)
-Needs what steps 2 to 13 leave in data/ and results/. Four minutes for each line of a thousand faces.
+Needs what steps 2 and 6 leave in data/. Four minutes for each line of a thousand faces.
 """
 
 import sys
@@ -16,10 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipeline import faces, network
+from pipeline import faces, shipped
 from pipeline.cache import Cache
 from pipeline.dataset import SIDE
-from pipeline.steps import DATA, RESULTS
+from pipeline.runtime import Recogniser
+from pipeline.steps import DATA
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ HEIGHT, WIDTH = 720, 960  # of a scene
 
 @dataclass
 class Settings:
-    model: str = str(RESULTS / "FER_CNN_LeNet-5.keras")  # the network that recognises the emotions
+    model: str = str(shipped.MODELS / "Strong.tflite")  # the network that recognises the emotions
     data: str = str(DATA)  # the cache with the faces
     split: str = "validation"  # whose faces: validation, to choose by; test, to report
     faces: int = 300  # pasted at each size
@@ -46,13 +47,13 @@ WAYS |= {f"turned from {least} degrees": {"straighten_from": least} for least in
 
 
 def main(settings: Settings) -> None:
-    model = network.load(settings.model)
+    recogniser = Recogniser(settings.model)
     prefix = {"validation": "val", "test": "test"}[settings.split]
     cache = Cache(Path(settings.data))
     originals, labels = cache.read(f"{prefix}_x")[..., 0], cache.read(f"{prefix}_y").argmax(axis=1)
     chosen = np.random.default_rng(settings.seed).permutation(len(labels))[: settings.faces]
     originals, labels = np.rint(originals[chosen] * 255).astype(np.uint8), labels[chosen]
-    right = recognised(model, originals, labels)
+    right = recognised(recogniser, originals, labels)
     ways = WAYS if settings.ways else {"": {}}
     print(
         f"{len(labels)} {settings.split} faces; the network is right on {right.mean():.1%} of the originals"
@@ -62,7 +63,7 @@ def main(settings: Settings) -> None:
         for tilt in settings.tilts:
             found, besides, crops = paste_and_find(originals, size, tilt, ways)
             for way, cut_out in crops.items():
-                right_now = recognised(model, cut_out, labels[found])
+                right_now = recognised(recogniser, cut_out, labels[found])
                 differences = right_now.astype(float) - right[found]
                 mean, doubt = differences.mean(), 1.96 * differences.std() / np.sqrt(len(differences))
                 print(
@@ -73,10 +74,9 @@ def main(settings: Settings) -> None:
                 )
 
 
-def recognised(model, crops: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def recognised(recogniser, crops: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether the network is right on each of the faces (N, 48, 48) uint8."""
-    inputs = np.divide(crops[..., np.newaxis], 255, dtype=np.float32)
-    return network.predict(model, inputs).argmax(axis=1) == labels
+    return recogniser.predict(crops).argmax(axis=1) == labels
 
 
 def paste_and_find(

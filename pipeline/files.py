@@ -10,8 +10,10 @@ from typing import Any, BinaryIO
 
 
 @contextmanager
-def whole_or_not(path: Path) -> Iterator[Path]:
+def whole_or_not(path: Path, keep: bool = False) -> Iterator[Path]:
     """Where to write a file so that it appears under `path` whole or, should anything go wrong, not at all.
+
+    With `keep` it appears all the same, for files that are worth having up to where they end.
 
     It lies beside `path`, so that renaming it is one act, and has its ending, by which some libraries choose a
     format. What was at `path` before stays until then. Makes the folder.
@@ -21,6 +23,10 @@ def whole_or_not(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.replace(path)
+    except BaseException:
+        if keep and unfinished.exists():
+            unfinished.replace(path)
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 
