@@ -222,8 +222,8 @@ def save_picture(picture: np.ndarray, copy: Path) -> None:
 def summarise(journal: Journal, settings: Settings) -> None:
     """The first faces, how often which emotion, and what was not read and why; then the tables.
 
-    A face of a video counts once, for the emotion that it shows most. Raises ValueError, and leaves the tables of before
-    as they are, where nothing could be read.
+    A face of a video counts once, for the emotion that it shows most. Raises ValueError, and leaves the tables of
+    before as they are, where nothing could be read.
     """
     emotions, unread, without = Counter(), [], 0
     for file, rows in groupby(journal.rows(), key=lambda row: row["file"]):
