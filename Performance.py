@@ -132,6 +132,8 @@ def report(metrics: dict[str, Any]) -> None:
     table["accuracy_95"] = intervals
     names = {"accuracy_95": "95% interval", "expected_calibration_error": "calibration_error"}
     print(table.rename(columns=names).to_string(float_format="{:.4f}".format))
+    if metrics["settings"]["preprocessing"].get("validation_too"):
+        print("  The validation faces were trained on as well: their accuracy tells nothing of new faces.")
     if gains:
         told = ", ".join(f"{100 * gain:+.2f} on {split}" for split, gain in gains.items())
         print(f"  Averaging over {metrics['views']} views gains, in points of accuracy: {told}.")

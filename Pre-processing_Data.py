@@ -6,6 +6,7 @@ step 2, which checks each of them.
 Reads data/dataset. Writes data/train_x, train_y, val_x, val_y, test_x, test_y.
 Run:    python Pre-processing_Data.py
         python Pre-processing_Data.py --drop-constant --drop-leaked
+        python Pre-processing_Data.py --validation-too      once all is chosen: the last training, for what ships
 Expect: about a second.
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 class Settings:
     drop_constant: bool = False  # True: leave out training images in which all pixels are the same
     drop_leaked: bool = False  # True: leave out training images that stand in validation or test too
+    validation_too: bool = False  # True: train on the validation faces as well; validation then tells nothing
 
 
 def main(settings: Settings, cache: Cache) -> None:
@@ -41,6 +43,10 @@ def main(settings: Settings, cache: Cache) -> None:
         faces = table["pixels"][rows].reshape(-1, SIDE, SIDE, 1)
         arrays[f"{short}_x"] = np.divide(faces, 255.0, dtype=np.float32)
         arrays[f"{short}_y"] = np.eye(len(EMOTIONS), dtype=np.float32)[table["emotion"][rows]]
+    if settings.validation_too:
+        print("  the validation faces are trained on as well: their accuracy will tell nothing of new faces")
+        for part in ("x", "y"):
+            arrays[f"train_{part}"] = np.concatenate([arrays[f"train_{part}"], arrays[f"val_{part}"]])
     for name, array in arrays.items():
         print(f"  {name:<8}{array.shape!s:<20}{array.dtype}, {array.min():.0f} to {array.max():.0f}")
         if not len(array):

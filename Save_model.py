@@ -51,6 +51,7 @@ class Settings:
     folder: str = "results"  # where to: results, or models for those that ship with the project
     name: str = ""  # of the files; "": FER_CNN_<network>
     formats: tuple[exports.Name, ...] = ("keras", "h5", "litert")  # of FORMATS in pipeline/exports.py
+    note: str = ""  # what else its card is to tell: how it was chosen, say
     calibration_faces: int = 500  # training faces from which litert_int8 takes its ranges
 
 
@@ -80,7 +81,7 @@ def main(settings: Settings, cache: Cache) -> None:
         raise ValueError("Nothing was saved. " + " ".join(refused))
     print(as_table(formats))
 
-    card = describe(stem, trained, model, formats, cache)
+    card = describe(stem, settings.note, model, formats, cache)
     write_json(folder / f"{stem}.json", card)
     write_text(folder / f"{stem}.md", as_text(card))
     write_json(RESULTS / "metrics.json", cache.read("metrics") | {"exports": formats})
@@ -126,7 +127,7 @@ def pack_up(path: Path, files: list[Path]) -> None:
                 archive.write(inner, inner.relative_to(path.parent))
 
 
-def describe(name: str, trained: dict, model: keras.Model, formats: dict, cache: Cache) -> dict[str, Any]:
+def describe(name: str, note: str, model: keras.Model, formats: dict, cache: Cache) -> dict[str, Any]:
     """The model card: what a program or a person needs to use the files rightly."""
     metrics, history, source = cache.read("metrics"), cache.read("history"), cache.read("source")
     return {
@@ -143,6 +144,7 @@ def describe(name: str, trained: dict, model: keras.Model, formats: dict, cache:
         "epochs": len(history["loss"]),
         "seconds": round(sum(history["seconds"])),
         "machine": machine(),
+        "note": note,
         "metrics": metrics["splits"],
         "views": metrics["views"],
         "drawn_faces": network.predict(model, shipped.drawn_faces()).round(5).tolist(),
@@ -182,10 +184,14 @@ def as_text(card: dict[str, Any]) -> str:
         f"| Seed | {card['settings']['trained_model']['seed']} |",
     ]
     lines += ["", "## How it was made", "", "```", *card["commands"], "```", ""]
+    if card["note"]:
+        lines += [card["note"], ""]
     views = f", mean over {card['views']} views of each face" if card["views"] > 1 else ""
     lines += [f"## Measured (by `Performance.py`, the last command above{views})", ""]
     lines += ["| split | faces | accuracy | 95% interval | macro-F1 |", "|---|---|---|---|---|"]
     for split, figures in card["metrics"].items():
+        if split == "validation" and card["settings"]["train_x"].get("validation_too"):
+            split = "validation, trained on as well"
         low, high = figures["accuracy_95"]
         accuracy = f"{figures['accuracy']:.2%} | {low:.2%} to {high:.2%}"
         lines.append(f"| {split} | {figures['faces']:,} | {accuracy} | {figures['macro_f1']:.3f} |")

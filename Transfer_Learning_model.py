@@ -1,16 +1,17 @@
 """Step 7, another way: a network that has learnt to see from ImageNet's photographs, and is to learn faces.
 
 A face is enlarged, its grey put into all three channels, and looked at by a backbone without its last layers; a new
-last layer names the emotion. Step 8 trains all of it.
+last layer names the emotion. The recipe "transfer" of step 8 trains that layer first and then, more gently, all of it.
 Needs the arrays of step 6 to be there, for the shape of a face. Writes data/model, and shows results/model.png,
 model.txt and model.json.
 Run:    python -m pip install --no-deps -r requirements-transfer.txt
         python Transfer_Learning_model.py
-        python Compiling_model.py --recipe residual --epochs 16 --learning-rate 0.0005
-        python Transfer_Learning_model.py --weights none     the same from scratch, to compare
+        python Compiling_model.py --recipe transfer
+        python Transfer_Learning_model.py --weights none     the same from scratch, to compare: then
+        python Compiling_model.py --recipe transfer --frozen-epochs 0
         python Transfer_Learning_model.py --backbone ConvNeXtTiny --weights imagenet
-Expect: MobileNetV2 with 2.3 million parameters, EfficientNetV2B0 with 5.9, ConvNeXtTiny with 27.8 (which step 13
-        saves with --no-h5-format, because Keras cannot load that one from .h5).
+Expect: MobileNetV2 with 2.3 million parameters, EfficientNetV2B0 with 5.9, ConvNeXtTiny with 27.8 (for which
+        tell step 13 --formats keras litert, because Keras cannot load that one from .h5).
 """
 
 from dataclasses import dataclass

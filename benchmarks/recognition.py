@@ -55,7 +55,8 @@ def row(path: Path, card: dict[str, Any], splits: dict[str, Any]) -> list[str]:
         f"{card['network']['parameters']:,}",
         f"{card['network']['multiply_adds'] / 1e6:.1f} million",
         f"{card['epochs']} epochs, {card['seconds'] / 60:.0f} min",
-        f"{validation['accuracy']:.2%}",
+        f"{validation['accuracy']:.2%}"
+        + " (trained on)" * card["settings"]["train_x"].get("validation_too", False),
         f"**{one['accuracy']:.2%}** ({low:.2%} to {high:.2%})",
         f"{many['accuracy']:.2%}",
         f"{one['macro_f1']:.3f}",
@@ -78,10 +79,12 @@ def same(settings: dict[str, dict[str, Any]], card: dict[str, Any]) -> bool:
     """Whether a training's settings are the card's but for the seeds and for what does not change its result."""
     told = {"preprocessing": "train_x", "network": "model", "training": "trained_model"}
     free = {"seed", "resume", "verbose", "show"}
+    # A card that is older than a setting says nothing of it.
     return all(
-        {name: value for name, value in settings[step].items() if name not in free}
-        == {name: value for name, value in card["settings"][artefact].items() if name not in free}
+        settings[step].get(name) == value
         for step, artefact in told.items()
+        for name, value in card["settings"][artefact].items()
+        if name not in free
     )
 
 

@@ -204,6 +204,10 @@ def test_analysis_finds_what_is_wrong_with_the_data(project, tmp_path, small_tab
     project.run("Pre-processing_Data.py", "--drop-constant", "--drop-leaked")
     assert len(project.cache().read("train_x")) == len(train) - 2 - 9
     assert len(project.cache().read("test_x")) == len(test)
+    assert "trained on as well" in project.run("Pre-processing_Data.py", "--validation-too")
+    faces, val = project.cache().read("train_x"), project.cache().read("val_x")
+    assert np.array_equal(faces[-len(val) :], val) and len(project.cache().read("train_y")) == len(faces)
+    assert len(faces) == len(train) + len(val) and len(project.cache().read("test_x")) == len(test)
     project.run("Pre-processing_Data.py")
     assert len(project.cache().read("train_x")) == len(train)
 
