@@ -38,6 +38,7 @@ class Settings:
     faces: int = 300  # pasted at each size
     sizes: tuple[int, ...] = (30, 45, 60, 90, 150, 300)  # pixels in height and width of a pasted face
     tilts: tuple[int, ...] = (0, 15)  # degrees up to which they are tilted, either way
+    views: int = 2  # of each face, found or original, as Classification.py has them
     ways: bool = False  # True: compare ways to cut out
     seed: int = 0  # of the choice of faces
 
@@ -53,7 +54,7 @@ def main(settings: Settings) -> None:
     originals, labels = cache.read(f"{prefix}_x")[..., 0], cache.read(f"{prefix}_y").argmax(axis=1)
     chosen = np.random.default_rng(settings.seed).permutation(len(labels))[: settings.faces]
     originals, labels = np.rint(originals[chosen] * 255).astype(np.uint8), labels[chosen]
-    right = recognised(recogniser, originals, labels)
+    right = recognised(recogniser, originals, labels, settings.views)
     ways = WAYS if settings.ways else {"": {}}
     print(
         f"{len(labels)} {settings.split} faces; the network is right on {right.mean():.1%} of the originals"
@@ -63,7 +64,7 @@ def main(settings: Settings) -> None:
         for tilt in settings.tilts:
             found, besides, crops = paste_and_find(originals, size, tilt, ways)
             for way, cut_out in crops.items():
-                right_now = recognised(recogniser, cut_out, labels[found])
+                right_now = recognised(recogniser, cut_out, labels[found], settings.views)
                 differences = right_now.astype(float) - right[found]
                 mean, doubt = differences.mean(), 1.96 * differences.std() / np.sqrt(len(differences))
                 print(
@@ -74,9 +75,9 @@ def main(settings: Settings) -> None:
                 )
 
 
-def recognised(recogniser, crops: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def recognised(recogniser: Recogniser, crops: np.ndarray, labels: np.ndarray, views: int) -> np.ndarray:
     """Whether the network is right on each of the faces (N, 48, 48) uint8."""
-    return recogniser.predict(crops).argmax(axis=1) == labels
+    return recogniser.predict(crops, views).argmax(axis=1) == labels
 
 
 def paste_and_find(
