@@ -58,7 +58,9 @@ def run_step(
                 seconds=round(time.perf_counter() - started, 3),
                 peak_memory=peak_memory(),
             )
-    except (ValueError, OSError, MemoryError) as error:
+    except ModuleNotFoundError:  # pipeline.last_words says what to install
+        raise
+    except (ValueError, OSError, MemoryError, ImportError) as error:
         if os.environ.get("PIPELINE_TRACEBACK") or not _ours(error):
             traceback.print_exc()
         sys.exit(f"{script}: {worded(error)}")

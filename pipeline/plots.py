@@ -12,7 +12,7 @@ import matplotlib
 matplotlib.use("Agg")  # figures are files; a window opens only through `save(..., show=True)`
 from pipeline.colours import EMOTION_COLOURS
 from pipeline.dataset import EMOTIONS
-from pipeline.files import whole_or_not
+from pipeline.files import shown, whole_or_not
 from pipeline.steps import RESULTS
 
 import matplotlib.pyplot as plt
@@ -70,7 +70,7 @@ def save(figure: Figure, name: str, source: dict[str, Any], show: bool = False) 
     with whole_or_not(path) as unfinished:
         figure.savefig(unfinished)
     plt.close(figure)
-    print(f"  picture: results/{name}")
+    print(f"  picture: results/{shown(name)}")
     if show:
         _open(path)
     return path
