@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+# A file's name may have letters that the font lacks; it shows boxes instead.
+warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
 
 TRAIN_COLOUR, VALIDATION_COLOUR = "#0072B2", "#D55E00"
 INK, FAINT = "#222222", "#666666"

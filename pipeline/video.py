@@ -39,8 +39,8 @@ class Video:
     """The frames of a video file, one after the other, none left out.
 
     rate: frames per second; length: how many frames it should have, 0 where it doesn't tell.
-    Raises FileNotFoundError where there is no file and ValueError where it holds no video. After the last frame
-    `cut_short` tells whether there should have been more.
+    Raises FileNotFoundError where there is no file, PermissionError where it may not be read, and ValueError where it
+    holds no video. After the last frame `cut_short` tells whether there should have been more.
     """
 
     def __init__(self, path: str | Path):
@@ -51,6 +51,8 @@ class Video:
             raise ValueError(
                 f"{self.path} cannot be read as a video (its name is not UTF-8; give it another)."
             )
+        with open(self.path, "rb"):  # that it may not be read, OpenCV would not tell
+            pass
         self.capture = cv2.VideoCapture(str(self.path), cv2.CAP_ANY)
         if not self.capture.isOpened():
             what = "it is empty" if not self.path.stat().st_size else "it is cut short, or of an unknown kind"
