@@ -239,6 +239,12 @@ def test_copies_are_written_of_all_with_the_face_marked(done):
     assert files == {f"{done.folder.name}/{name}" for name in done.good} | films | {"=1+1.png"}
 
 
+def test_without_data_the_best_shipped_network_recognises(done):
+    assert "no report on the test split: data/ has no predictions yet." in done.printed
+    card = shipped.card_of(shipped.BEST)
+    assert f"recognised by {shipped.BEST.name}, trained on {card['data']}" in done.printed
+
+
 def test_the_picture_of_the_first_faces_is_made(done):
     assert read_picture(done.project.results / "new_pictures.png").shape[1] > 1000
 
@@ -386,6 +392,16 @@ def test_closely_cut_faces_are_recognised_as_they_are(here, tmp_path, small_tabl
     np.testing.assert_allclose(probabilities_of(by_folder), wanted, atol=1e-4)
     assert all(row["left"] == row["note"] == "" and row["face"] == "1" for row in by_folder)
     assert not (tmp_path / "results" / "classified").exists()
+
+
+def test_its_answers_are_those_of_its_card(here, tmp_path):
+    drawn = (shipped.drawn_faces()[..., 0] * 255).round().astype(np.uint8)
+    for number, pixels in enumerate(drawn):
+        Image.fromarray(pixels).save(tmp_path / f"{number:02}.png")
+    rows = here("*.png", faces="crop", views=1, model="")
+    np.testing.assert_allclose(
+        probabilities_of(rows), shipped.card_of(shipped.BEST)["drawn_faces"], atol=1e-3
+    )
 
 
 def test_copies_of_pictures_from_anywhere_stay_apart_and_in_their_folder(here, tmp_path):
