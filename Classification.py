@@ -25,12 +25,12 @@ from pipeline.cache import Cache
 from pipeline.cli import run_step
 from pipeline.dataset import EMOTIONS
 from pipeline.faces import Finder, crop
-from pipeline.files import fingerprint, whole_or_not, write_json
+from pipeline.files import fingerprint, shown, whole_or_not, write_json
 from pipeline.journal import UNREAD, Format, Journal, Row, refuse_unwritable, row_of_crop, rows_of
 from pipeline.pictures import read_picture
 from pipeline.recognition import chosen_recogniser, recognise
 from pipeline.runtime import Recogniser
-from pipeline.sources import Kind, kind_of, named_files, shown
+from pipeline.sources import Kind, kind_of, named_files
 from pipeline.steps import RESULTS
 from pipeline.tracks import Tracker
 from pipeline.video import Video, recording
@@ -64,6 +64,8 @@ class Settings:
 def main(settings: Settings, cache: Cache) -> None:
     if not 1 <= settings.examples <= 12:
         raise ValueError(f"examples is {settings.examples}, but must lie between 1 and 12.")
+    if not settings.smoothing >= 0:
+        raise ValueError(f"smoothing is {settings.smoothing}, but must not be below 0.")
     images = [image for image in settings.images if image]
     if not images:
         report(settings, cache)
@@ -116,15 +118,16 @@ def classify(images: list[str], settings: Settings, cache: Cache) -> None:
         raise ValueError(f"There is no picture, video or CSV in {', '.join(images)}.")
     recogniser = chosen_recogniser(settings.model, cache, shipped.BEST)
     about = {name: getattr(settings, name) for name in ("images", "faces", "views", "smoothing", "annotate")}
+    about["folder"] = os.getcwd()  # in another one the same name is another file's
     about["model"] = cache.made_from.get("trained_model") or fingerprint(recogniser.path)["sha256"]
     journal = Journal(RESULTS / "classification", about, settings.resume)
     if journal.done:
         print(f"  going on after {len(journal.done):,} files (to start anew: --no-resume)", flush=True)
-    looker = Looker(settings, recogniser)
+    looker, common = Looker(settings, recogniser), common_folder(files)
     try:
         for path in tqdm(files, desc="  recognising", unit="file", delay=1, leave=False):
             if shown(path) not in journal.done:
-                journal.add_file(shown(path), looker.rows(path, copy_of(path, files)))
+                journal.add_file(shown(path), looker.rows(path, copy_of(path, common)))
         summarise(journal, settings)
     finally:
         journal.close()
@@ -177,7 +180,7 @@ class Looker:
         seen: dict[int, list[tuple[float, np.ndarray]]] = {}
         with ExitStack() as open_files:
             drawn = None
-            told = {"desc": f"  {path.name[-30:]}", "unit": "frame", "delay": 1, "leave": False}
+            told = {"desc": f"  {shown(path.name)[-30:]}", "unit": "frame", "delay": 1, "leave": False}
             for frame in tqdm(video, total=video.length or None, **told):
                 found = recognise(frame.picture, finder, self.recogniser, self.settings.views)
                 faces = tracker.follow(found, frame.seconds)
@@ -186,7 +189,7 @@ class Looker:
                         self.show(crop(frame.picture, face.face), face.probabilities, path.name)
                     seen.setdefault(face.number, []).append((frame.seconds, face.probabilities))
                 if self.settings.annotate:
-                    target = recording(copy.with_suffix(".mp4"), video.rate, frame.size)
+                    target = recording(with_ending(copy, ".mp4"), video.rate, frame.size)
                     drawn = drawn or open_files.enter_context(target)
                     drawing.draw(frame.picture, faces)
                     drawn.write(frame.picture)
@@ -194,7 +197,7 @@ class Looker:
         if video.cut_short:
             print(f"  {shown(path)} is cut short: {video.seen:,} frames of {video.length:,} can be read")
         if seen and self.settings.annotate:
-            name = copy.with_suffix(".png").relative_to(RESULTS).as_posix()
+            name = with_ending(copy, ".png").relative_to(RESULTS).as_posix()
             plots.save(plots.over_time(seen), name, source_of(self.recogniser))
 
     def show(self, pixels: np.ndarray, probabilities: np.ndarray, title: str) -> None:
@@ -202,20 +205,27 @@ class Looker:
             self.first.append(plots.Answer(pixels, probabilities, shown(title)[-24:]))
 
 
-def copy_of(path: Path, files: list[Path]) -> Path:
-    """Where a file's annotated copy goes: as deep in results/classified as it lies below what all have in common."""
-    path = path.absolute()
+def common_folder(files: list[Path]) -> Path | None:
+    """The lowest folder that they are all below; None where they are on several drives."""
     try:
-        common = os.path.commonpath([other.absolute().parent for other in files])
-    except ValueError:  # they are on several drives
-        common = path.parent
-    return RESULTS / "classified" / path.relative_to(common)
+        return Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in files]))
+    except ValueError:
+        return None
+
+
+def copy_of(path: Path, common: Path | None) -> Path:
+    """Where a file's annotated copy goes: as deep in results/classified as it lies below what all have in common."""
+    path = Path(os.path.abspath(path))  # without any "..", which would lead out of that folder
+    return RESULTS / "classified" / path.relative_to(common or path.anchor)
+
+
+def with_ending(copy: Path, *endings: str) -> Path:
+    """A name with one of these endings; the first is put behind its own, so that a.avi and a.mov remain two."""
+    return copy if copy.suffix.lower() in endings else copy.with_name(copy.name + endings[0])
 
 
 def save_picture(picture: np.ndarray, copy: Path) -> None:
-    if copy.suffix.lower() not in dataset.PICTURES:
-        copy = copy.with_name(f"{copy.name}.jpg")
-    with whole_or_not(copy) as unfinished:
+    with whole_or_not(with_ending(copy, *dataset.PICTURES)) as unfinished:
         Image.fromarray(picture).save(unfinished)
 
 
@@ -228,12 +238,13 @@ def summarise(journal: Journal, settings: Settings) -> None:
     emotions, unread, without = Counter(), [], 0
     for file, rows in groupby(journal.rows(), key=lambda row: row["file"]):
         shows: dict[int, Counter] = {}  # what each face of this file shows, and how often
+        known = len(unread)
         for row in rows:
             if "emotion" in row:
                 shows.setdefault(row["face"], Counter())[row["emotion"]] += 1
             elif row["note"].startswith(UNREAD):
                 unread.append(row["note"])
-        without += not shows and not (unread and file in unread[-1])
+        without += not shows and len(unread) == known
         for face, often in shows.items():
             (emotion, frames), *_ = often.most_common(1)
             emotions[emotion] += 1

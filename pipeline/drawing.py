@@ -41,7 +41,7 @@ def draw_bars(picture: np.ndarray, face: Recognised, left: int, top: int, size: 
     if left + width > picture.shape[1]:
         left = around(face)[0] - size // 2 - width
     top = min(max(0, top), picture.shape[0] - height)
-    if left < 0 or top < 0:
+    if not 0 <= left <= picture.shape[1] - width or top < 0:
         return
     behind = picture[top : top + height, left : left + width]
     behind[...] = cv2.addWeighted(behind, SHADE, np.full_like(behind, PAPER[0]), 1 - SHADE, 0)
@@ -74,7 +74,7 @@ def readable_on(colour: Colour) -> Colour:
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else PAPER
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def stamp(text: str, size: int) -> np.ndarray:
     """A line of text as (height, width) uint8, from 0 where the ground shows to 255 where the letters are."""
     font = ImageFont.load_default(size)

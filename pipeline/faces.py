@@ -261,3 +261,10 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     return max(0.0, width) * max(0.0, height) / min(one[2] * one[3], other[2] * other[3])
+
+
+def likeness(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The common area of two boxes as a share of what they cover together: 1 if they are the same."""
+    areas = one[2] * one[3], other[2] * other[3]
+    common = overlap(one, other) * min(areas)
+    return common / (sum(areas) - common)

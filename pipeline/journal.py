@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from pipeline.dataset import EMOTIONS
-from pipeline.files import whole_or_not
+from pipeline.files import shown, whole_or_not
 from pipeline.recognition import Recognised
-from pipeline.sources import shown
 
 import numpy as np
 
@@ -58,7 +57,7 @@ def _of_face(face: Recognised) -> Row:
 
 def _of_answer(probabilities: np.ndarray) -> Row:
     shares = {name: round(float(share), 4) for name, share in zip(EMOTIONS, probabilities, strict=True)}
-    emotion = max(shares, key=shares.__getitem__)
+    emotion = EMOTIONS[int(probabilities.argmax())]  # rounded, two of them may be the same
     return {"emotion": emotion, "confidence": shares[emotion], **shares}
 
 
@@ -91,6 +90,8 @@ class Journal:
                     told = json.loads(line)
                 except ValueError:  # torn when it was killed
                     break
+                if not line.endswith(b"\n"):  # torn just there
+                    break
                 if not read and told != {"about": about}:
                     break
                 read += len(line)
@@ -114,7 +115,8 @@ class Journal:
         self.done.add(name)
 
     def _write(self, line: Row) -> None:
-        self.file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        # What isn't UTF-8 in a name is told by JSON's own escapes.
+        self.file.write(json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
         if "done" in line:
             self.file.flush()
 

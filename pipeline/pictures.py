@@ -4,6 +4,7 @@ Photographs come turned (EXIF), 16 bits deep, with a palette, transparent, movin
 cut short, or as a bomb: a few bytes that unpack to gigabytes.
 """
 
+import os
 import warnings
 from pathlib import Path
 
@@ -42,7 +43,9 @@ def opened(path: str | Path) -> Image.Image:
     """
     path = Path(path)
     if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise ValueError(f"{path} cannot be read as a picture (it is no file).")
+        closed = path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
+        reason = "this user may not look into that folder" if closed else "it is no file"
+        raise ValueError(f"{path} cannot be read as a picture ({reason}).")
     try:
         with Image.open(path) as picture:
             times = _times_too_large(picture)

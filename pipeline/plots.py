@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ import matplotlib
 matplotlib.use("Agg")  # figures are files; a window opens only through `save(..., show=True)`
 from pipeline.colours import EMOTION_COLOURS
 from pipeline.dataset import EMOTIONS
-from pipeline.files import whole_or_not
+from pipeline.files import shown, whole_or_not
 from pipeline.steps import RESULTS
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+# A file's name may have letters that the font lacks; it shows boxes instead.
+warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
 
 TRAIN_COLOUR, VALIDATION_COLOUR = "#0072B2", "#D55E00"
 INK, FAINT = "#222222", "#666666"
@@ -70,7 +74,7 @@ def save(figure: Figure, name: str, source: dict[str, Any], show: bool = False) 
     with whole_or_not(path) as unfinished:
         figure.savefig(unfinished)
     plt.close(figure)
-    print(f"  picture: results/{name}")
+    print(f"  picture: results/{shown(name)}")
     if show:
         _open(path)
     return path

@@ -3,20 +3,41 @@
 import math
 from dataclasses import dataclass, replace
 
-from pipeline.faces import overlap
+from pipeline.faces import likeness, overlap
 from pipeline.recognition import Recognised
 
 import numpy as np
 
 NEAR = 0.3  # overlap of two boxes, as a share of the smaller, from which they may be of one face
+SPEED_OVER = 0.2  # seconds over which the speed of a face is smoothed
 
 
 @dataclass
 class Track:
-    """A face that is followed: where it was last, when, and its emotions smoothed over time."""
+    """A face that is followed: where it was last, with its emotions smoothed over time, when, and how fast it moves.
+
+    speed: to the right and down, in pixels per second.
+    """
 
     last: Recognised
     seconds: float
+    speed: tuple[float, float] = (0.0, 0.0)
+
+    def expected(self, seconds: float) -> tuple[float, float, float, float]:
+        """The box where the face will be if it goes on as it does."""
+        left, top, width, height = self.last.face.box
+        ahead = seconds - self.seconds
+        return left + self.speed[0] * ahead, top + self.speed[1] * ahead, width, height
+
+    def moved(self, face: Recognised, seconds: float) -> None:
+        """The face was seen again, as `face`."""
+        ahead = seconds - self.seconds
+        if ahead > 0:
+            share = 1 - math.exp(-ahead / SPEED_OVER)
+            moved = np.subtract(face.face.centre, self.last.face.centre)
+            right, down = share * moved / ahead + (1 - share) * np.array(self.speed)
+            self.speed = float(right), float(down)
+        self.last, self.seconds = face, seconds
 
 
 class Tracker:
@@ -24,8 +45,8 @@ class Tracker:
 
     smoothing: seconds after which what was seen counts for 1/e of what is seen now; 0 smooths nothing.
     patience: seconds for which a face that has gone keeps its number.
-    A face is the one of the frame before whose box overlaps it most. One that moves by more than its own size from
-    frame to frame gets a new number.
+    A face is the one that was expected where its box is, each going on as it moved before, so that two that cross
+    keep their numbers. One that suddenly moves by more than its own size gets a new one.
     """
 
     def __init__(self, smoothing: float = 0.4, patience: float = 1.0):
@@ -36,15 +57,17 @@ class Tracker:
     def follow(self, faces: list[Recognised], seconds: float) -> list[Recognised]:
         """The faces of the frame at `seconds`, in their order, with their numbers and smoothed probabilities."""
         self.tracks = [track for track in self.tracks if seconds - track.seconds <= self.patience]
+        expected = [track.expected(seconds) for track in self.tracks]
         pairs = [
-            (overlap(track.last.face.box, face.face.box), known, new)
+            (likeness(expected[known], face.face.box), known, new)
             for known, track in enumerate(self.tracks)
             for new, face in enumerate(faces)
+            if max(overlap(box, face.face.box) for box in (expected[known], track.last.face.box)) >= NEAR
         ]
         track_of: dict[int, Track] = {}
-        for share, known, new in sorted(pairs, reverse=True):
+        for _, known, new in sorted(pairs, reverse=True):
             taken = any(track is self.tracks[known] for track in track_of.values())
-            if share >= NEAR and new not in track_of and not taken:
+            if new not in track_of and not taken:
                 track_of[new] = self.tracks[known]
         return [self._told(face, track_of.get(new), seconds) for new, face in enumerate(faces)]
 
@@ -56,6 +79,6 @@ class Tracker:
             return track.last
         share = 1.0 if not self.smoothing else 1 - math.exp(-(seconds - track.seconds) / self.smoothing)
         smoothed = share * face.probabilities + (1 - share) * track.last.probabilities
-        track.last = replace(face, number=track.last.number, probabilities=smoothed.astype(np.float32))
-        track.seconds = seconds
-        return track.last
+        told = replace(face, number=track.last.number, probabilities=smoothed.astype(np.float32))
+        track.moved(told, seconds)
+        return told

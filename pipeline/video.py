@@ -39,14 +39,20 @@ class Video:
     """The frames of a video file, one after the other, none left out.
 
     rate: frames per second; length: how many frames it should have, 0 where it doesn't tell.
-    Raises FileNotFoundError where there is no file and ValueError where it holds no video. After the last frame
-    `cut_short` tells whether there should have been more.
+    Raises FileNotFoundError where there is no file, PermissionError where it may not be read, and ValueError where it
+    holds no video. After the last frame `cut_short` tells whether there should have been more.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"{self.path} is not there, or is no file.")
+        if not is_utf8(self.path):
+            raise ValueError(
+                f"{self.path} cannot be read as a video (its name is not UTF-8; give it another)."
+            )
+        with open(self.path, "rb"):  # that it may not be read, OpenCV would not tell
+            pass
         self.capture = cv2.VideoCapture(str(self.path), cv2.CAP_ANY)
         if not self.capture.isOpened():
             what = "it is empty" if not self.path.stat().st_size else "it is cut short, or of an unknown kind"
@@ -115,6 +121,15 @@ class Camera:
         )
 
     def _read(self) -> None:
+        try:
+            self._read_on()
+        finally:
+            self.capture.release()
+            with self.changed:
+                self.ended = True
+                self.changed.notify_all()
+
+    def _read_on(self) -> None:
         number, started = 0, cv2.getTickCount()
         while not self.stopped.is_set():
             there, picture = self.capture.read()
@@ -130,10 +145,6 @@ class Camera:
             with self.changed:
                 self.frame = Frame(number, seconds, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
                 self.changed.notify_all()
-        self.capture.release()
-        with self.changed:
-            self.ended = True
-            self.changed.notify_all()
 
     def newest(self, after: int = 0, wait: float = 5.0) -> Frame | None:
         """The newest frame with a number above `after`, waited for; None once there are no more.
@@ -160,9 +171,14 @@ class Camera:
 
 
 class Recording:
-    """An .mp4 of so many frames per second and of (width, height) pixels. Raises OSError where it can't be written."""
+    """An .mp4 of so many frames per second and of (width, height) pixels, of which the format drops an odd last one.
+
+    Raises OSError where it can't be written.
+    """
 
     def __init__(self, path: Path, rate: float, size: tuple[int, int]):
+        if not is_utf8(path):
+            raise OSError(f"{path} cannot be written as a video (its name is not UTF-8).")
         self.writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*FORMAT), rate, size)
         if not self.writer.isOpened():
             raise OSError(f"{path} cannot be written as a video.")
@@ -170,6 +186,15 @@ class Recording:
     def write(self, picture: np.ndarray) -> None:
         """Add a frame, (height, width, 3) uint8 RGB."""
         self.writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether OpenCV can be told of a path; one that isn't UTF-8 ends the process."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager
