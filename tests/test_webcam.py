@@ -32,10 +32,10 @@ def webcam(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
-    """Twelve seconds of the astronaut, who smiles, moving over a photograph of no one."""
+    """A minute of the astronaut, who smiles, moving over a photograph of no one."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), RATE, (320, 240))
-    for number in range(int(12 * RATE)):
+    for number in range(int(60 * RATE)):
         writer.write(cv2.cvtColor(scene(number), cv2.COLOR_RGB2BGR))
     writer.release()
     return path
