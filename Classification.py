@@ -1,40 +1,59 @@
-"""Step 12: the report per emotion, right and wrong examples, and the emotions in new pictures.
+"""Step 12: the report per emotion, right and wrong examples, and the emotions in whatever pictures you have.
 
-Reads data/predictions and test_x, and data/trained_model where pictures are named; where nothing was trained, the
-best network of models/ recognises them. Shows results/classification_report.json and results/examples.png; for new
-pictures results/classification.csv and results/new_pictures.png.
+Reads data/predictions and test_x, and shows results/classification_report.json and results/examples.png. Where pictures
+are named it finds the faces in them and tells their emotions: results/classification.csv (a row a face), copies of the
+pictures with the faces marked in results/classified/, and results/new_pictures.png. They are recognised by the network
+trained in data/; where none was, by the best of models/.
 Run:    python Classification.py
-        python Classification.py --images me.png ~/faces more_faces.csv
-        python Classification.py --images me.png --model models/Compact.keras --views 2
-Expect: the best figures for Happy and Surprise, the worst for Fear. A new picture must be one face, cut out
-closely, as in FER2013; it is turned grey and resized to 48x48.
+        python Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
+        python Classification.py --images faces/ --faces crop --model models/Compact.tflite --formats csv parquet
+Expect: the best figures for Happy and Surprise, the worst for Fear. Half a second for a photograph; a video at about
+its own speed. Killed in between, the same command goes on where it stopped.
 """
 
 import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline import dataset, plots
+from pipeline import dataset, drawing, plots, shipped
 from pipeline.cache import Cache
 from pipeline.cli import run_step
 from pipeline.dataset import EMOTIONS
-from pipeline.files import write_json, write_text
+from pipeline.faces import Finder, crop
+from pipeline.files import fingerprint, shown, whole_or_not, write_json
+from pipeline.journal import UNREAD, Format, Journal, Row, refuse_unwritable, row_of_crop, rows_of
+from pipeline.pictures import read_picture
+from pipeline.recognition import chosen_recogniser, recognise
+from pipeline.runtime import Recogniser
+from pipeline.sources import Kind, kind_of, named_files
 from pipeline.steps import RESULTS
+from pipeline.tracks import Tracker
+from pipeline.video import Video, recording
 
 import numpy as np
-import pandas as pd
+from PIL import Image
 from sklearn.metrics import classification_report
 from tqdm import tqdm
 
 MOST_SHOWN = 14  # faces in results/new_pictures.png; the table has them all
+MOST_TOLD = 20  # on the screen
 
 
 @dataclass
 class Settings:
-    images: tuple[str, ...] = ()  # new pictures: files, folders, CSVs of FER2013 rows; none: only the report
-    model: str = ""  # .keras file for new pictures; "": the one trained in data/, else models/Strong.keras
-    views: Literal[1, 2, 18] = 1  # of each new face, to average over: 2 with its mirror image, 18 shifted too
+    images: tuple[str, ...] = ()  # pictures, videos, CSVs, folders, patterns; none: only the report
+    faces: Literal["find", "crop"] = "find"  # crop: each picture is a face already, closely cut out
+    model: str = ""  # a file that step 13 saved; "": the network trained in data/, else models/Strong.tflite
+    views: Literal[1, 2, 18] = 2  # of each new face, to average over: 2 with its mirror image, 18 shifted too
+    smoothing: float = 0.4  # seconds over which the emotions in a video are smoothed; 0: not at all
+    annotate: bool = True  # False: no copies of pictures and videos with the faces marked
+    formats: tuple[Format, ...] = ("csv",)  # of the table: csv, jsonl, parquet
+    resume: bool = True  # go on with an unfinished run over the same images
     examples: int = 7  # right ones and wrong ones to show, 1 to 12 each
     seed: int = 0  # of their choice
     show: bool = False  # True: open the pictures where there is a display
@@ -43,6 +62,8 @@ class Settings:
 def main(settings: Settings, cache: Cache) -> None:
     if not 1 <= settings.examples <= 12:
         raise ValueError(f"examples is {settings.examples}, but must lie between 1 and 12.")
+    if not settings.smoothing >= 0:
+        raise ValueError(f"smoothing is {settings.smoothing}, but must not be below 0.")
     images = [image for image in settings.images if image]
     if not images:
         report(settings, cache)
@@ -88,103 +109,178 @@ def titled(label: int, predicted: int) -> str:
 # New pictures
 # --------------------------------------------------------------------------------------------------
 def classify(images: list[str], settings: Settings, cache: Cache) -> None:
-    """Recognise the emotion in each new picture; goes on past those that cannot be read and lists them."""
-    # Here, because TensorFlow takes seconds to start, and the report alone need not wait for it.
-    from pipeline import network
-
-    names, faces, unreadable = [], [], []
-    for path in tqdm(named_files(images), desc="Reading pictures", unit="file", delay=1, leave=False):
-        try:
-            for name, face in read_faces(path):
-                names.append(name)
-                faces.append(face)
-        except (ValueError, OSError) as error:
-            unreadable.append(str(error))
-    for reason in unreadable:
-        print(f"  not read: {reason}")
-    if not faces:
-        raise ValueError(f"None of the pictures named by images could be read: {', '.join(images)}")
-
-    model, trained_on = chosen_model(settings.model, cache)
-    pixels = np.stack(faces)[..., np.newaxis]
-    probabilities = network.predict(model, np.divide(pixels, 255.0, dtype=np.float32), views=settings.views)
-    table = tabulate(names, probabilities)
-    write_text(
-        RESULTS / "classification.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
-    )
-    print(table.head(20).to_string(index=False, float_format="{:.2f}".format))
-    print(f"  table: results/classification.csv, {len(table):,} faces, {len(unreadable):,} files not read")
-    draw(names, pixels, probabilities, trained_on, settings.show)
+    """Recognise the emotions in all that is named; goes on past what cannot be read, and lists it."""
+    refuse_unwritable(settings.formats)
+    files = named_files(images)
+    if not files:
+        raise ValueError(f"There is no picture, video or CSV in {', '.join(images)}.")
+    recogniser = chosen_recogniser(settings.model, cache, shipped.BEST)
+    about = {name: getattr(settings, name) for name in ("images", "faces", "views", "smoothing", "annotate")}
+    about["folder"] = os.getcwd()  # in another one the same name is another file's
+    about["model"] = cache.made_from.get("trained_model") or fingerprint(recogniser.path)["sha256"]
+    journal = Journal(RESULTS / "classification", about, settings.resume)
+    if journal.done:
+        print(f"  going on after {len(journal.done):,} files (to start anew: --no-resume)", flush=True)
+    looker, common = Looker(settings, recogniser), common_folder(files)
+    try:
+        for path in tqdm(files, desc="  recognising", unit="file", delay=1, leave=False):
+            if shown(path) not in journal.done:
+                journal.add_file(shown(path), looker.rows(path, copy_of(path, common)))
+        summarise(journal, settings)
+    finally:
+        journal.close()
+    draw_first(looker.first, recogniser, settings.show)
 
 
-def chosen_model(path: str, cache: Cache) -> tuple[Any, dict[str, Any]]:
-    """The network that is to recognise new pictures, and the source of the faces that it was trained on."""
-    from pipeline import network, shipped
+class Looker:
+    """Looks for faces in files of all kinds; `first` has the first of them."""
 
-    if not path and cache.has("trained_model"):
-        print("  recognised by the network trained in data/")
-        return network.unpack(cache.read("trained_model")), cache.read("source")
-    file = Path(path or shipped.BEST).expanduser()
-    model, card = network.load(file), shipped.card_of(file)
-    print(f"  recognised by {file.name}")
-    told = card or {"is_sample": False, "data": "data that no card names"}
-    return model, {"is_sample": told["is_sample"], "label": told["data"]}
+    def __init__(self, settings: Settings, recogniser: Recogniser):
+        self.settings, self.recogniser = settings, recogniser
+        self.finder = Finder()
+        self.first: list[plots.Answer] = []
 
+    def rows(self, path: Path, copy: Path) -> Iterator[Row]:
+        """A row for each face of a file; where wanted, with a copy on which they are drawn.
 
-def named_files(images: list[str]) -> list[Path]:
-    """All files that `images` names, folders searched through for pictures and CSVs."""
-    files: list[Path] = []
-    for image in images:
-        path = Path(os.path.expanduser(image))
-        if path.is_dir():
-            files += sorted(inner for inner in path.rglob("*") if is_csv(inner) or is_picture(inner))
+        Raises ValueError or OSError for a file that cannot be read.
+        """
+        kind = kind_of(path)
+        if kind == "video":
+            return self.of_video(path, copy)
+        if kind == "csv" or self.settings.faces == "crop":
+            return self.of_crops(path, kind)
+        return self.of_picture(path, copy)
+
+    def of_picture(self, path: Path, copy: Path) -> Iterator[Row]:
+        picture = read_picture(path)
+        faces = recognise(picture, self.finder, self.recogniser, self.settings.views)
+        for face in faces:
+            self.show(crop(picture, face.face), face.probabilities, path.name)
+        if faces and self.settings.annotate:
+            drawing.draw(picture, faces)
+            save_picture(picture, copy)
+        yield from rows_of(shown(path), faces)
+
+    def of_crops(self, path: Path, kind: Kind) -> Iterator[Row]:
+        """Of a picture that is a face, or of a CSV that has one in each row."""
+        if kind == "csv":
+            crops = dataset.read_csv(path, needed=("pixels",))["pixels"]
         else:
-            files.append(path)
-    return files
+            crops = dataset.read_face(path)[np.newaxis]
+        answers = self.recogniser.predict(crops, self.settings.views)
+        for number, (pixels, probabilities) in enumerate(zip(crops, answers, strict=True), start=1):
+            self.show(pixels, probabilities, path.name if kind != "csv" else f"{path.name}, row {number:,}")
+            yield row_of_crop(shown(path), number, probabilities)
+
+    def of_video(self, path: Path, copy: Path) -> Iterator[Row]:
+        video, tracker, finder = Video(path), Tracker(self.settings.smoothing), Finder(live=True)
+        seen: dict[int, list[tuple[float, np.ndarray]]] = {}
+        with ExitStack() as open_files:
+            drawn = None
+            told = {"desc": f"  {shown(path.name)[-30:]}", "unit": "frame", "delay": 1, "leave": False}
+            for frame in tqdm(video, total=video.length or None, **told):
+                found = recognise(frame.picture, finder, self.recogniser, self.settings.views)
+                faces = tracker.follow(found, frame.seconds)
+                for face in faces:
+                    if face.number not in seen:
+                        self.show(crop(frame.picture, face.face), face.probabilities, path.name)
+                    seen.setdefault(face.number, []).append((frame.seconds, face.probabilities))
+                if self.settings.annotate:
+                    target = recording(with_ending(copy, ".mp4"), video.rate, frame.size)
+                    drawn = drawn or open_files.enter_context(target)
+                    drawing.draw(frame.picture, faces)
+                    drawn.write(frame.picture)
+                yield from rows_of(shown(path), faces, frame.number, frame.seconds)
+        if video.cut_short:
+            print(f"  {shown(path)} is cut short: {video.seen:,} frames of {video.length:,} can be read")
+        if seen and self.settings.annotate:
+            name = with_ending(copy, ".png").relative_to(RESULTS).as_posix()
+            plots.save(plots.over_time(seen), name, source_of(self.recogniser))
+
+    def show(self, pixels: np.ndarray, probabilities: np.ndarray, title: str) -> None:
+        if len(self.first) < MOST_SHOWN:
+            self.first.append(plots.Answer(pixels, probabilities, shown(title)[-24:]))
 
 
-def is_picture(path: Path) -> bool:
-    return path.suffix.lower() in dataset.PICTURES and not path.name.startswith(".")
+def common_folder(files: list[Path]) -> Path | None:
+    """The lowest folder that they are all below; None where they are on several drives."""
+    try:
+        return Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in files]))
+    except ValueError:
+        return None
 
 
-def is_csv(path: Path) -> bool:
-    return path.name.lower().endswith((".csv", ".csv.gz", ".csv.xz", ".csv.zip"))
+def copy_of(path: Path, common: Path | None) -> Path:
+    """Where a file's annotated copy goes: as deep in results/classified as it lies below what all have in common."""
+    path = Path(os.path.abspath(path))  # without any "..", which would lead out of that folder
+    return RESULTS / "classified" / path.relative_to(common or path.anchor)
 
 
-def read_faces(path: Path) -> list[tuple[str, np.ndarray]]:
-    """The faces of a file by name, each (48, 48) uint8: one of a picture, many of a CSV."""
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")  # a name need not be UTF-8
-    if not path.exists():
-        raise FileNotFoundError(f"{name} is not there.")
-    if is_csv(path):
-        pixels = dataset.read_csv(path, needed=("pixels",))["pixels"]
-        return [(f"{name}, row {row:,}", face) for row, face in enumerate(pixels, start=1)]
-    return [(name, dataset.read_face(path))]
+def with_ending(copy: Path, *endings: str) -> Path:
+    """A name with one of these endings; the first is put behind its own, so that a.avi and a.mov remain two."""
+    return copy if copy.suffix.lower() in endings else copy.with_name(copy.name + endings[0])
 
 
-def tabulate(names: list[str], probabilities: np.ndarray) -> pd.DataFrame:
-    """One row a face: its name, the emotion, how sure, and all seven probabilities."""
-    # A spreadsheet would run a name that begins like a formula.
-    harmless = ["'" + name if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name for name in names]
-    told: dict[str, Any] = {
-        "face": harmless,
-        "emotion": [EMOTIONS[label] for label in probabilities.argmax(axis=1)],
-        "confidence": probabilities.max(axis=1),
-    }
-    return pd.DataFrame(told | dict(zip(EMOTIONS, probabilities.T, strict=True)))
+def save_picture(picture: np.ndarray, copy: Path) -> None:
+    with whole_or_not(with_ending(copy, *dataset.PICTURES)) as unfinished:
+        Image.fromarray(picture).save(unfinished)
 
 
-def draw(names: list[str], pixels: np.ndarray, probabilities: np.ndarray, source: dict, show: bool) -> None:
+def summarise(journal: Journal, settings: Settings) -> None:
+    """The first faces, how often which emotion, and what was not read and why; then the tables.
+
+    A face of a video counts once, for the emotion that it shows most. Raises ValueError, and leaves the tables of
+    before as they are, where nothing could be read.
+    """
+    emotions, unread, without = Counter(), [], 0
+    for file, rows in groupby(journal.rows(), key=lambda row: row["file"]):
+        shows: dict[int, Counter] = {}  # what each face of this file shows, and how often
+        known = len(unread)
+        for row in rows:
+            if "emotion" in row:
+                shows.setdefault(row["face"], Counter())[row["emotion"]] += 1
+            elif row["note"].startswith(UNREAD):
+                unread.append(row["note"])
+        without += not shows and len(unread) == known
+        for face, often in shows.items():
+            (emotion, frames), *_ = often.most_common(1)
+            emotions[emotion] += 1
+            if emotions.total() <= MOST_TOLD:
+                share = f" ({frames:,} of {often.total():,} frames)" if often.total() > 1 else ""
+                print(f"  {file[-50:]:<50} {face:>4}  {emotion}{share}")
+    if emotions.total() > MOST_TOLD:
+        print(f"  ... and {emotions.total() - MOST_TOLD:,} more")
+    for reason in unread:
+        print(f"  {reason}")
+    if not emotions and not without:
+        journal.discard()
+        raise ValueError(f"None of the {len(unread):,} files could be read.")
+
+    journal.finish(settings.formats)
+    often = ", ".join(f"{emotion} {count:,}" for emotion, count in emotions.most_common())
+    print(f"  {emotions.total():,} faces{': ' * bool(often)}{often}; {without:,} files without a face")
+    if without and not emotions:
+        print("  (pictures that are faces already, closely cut out, are read with --faces crop)")
+    tables = ", ".join(f"results/classification.{name}" for name in settings.formats)
+    print(f"  table: {tables}; {len(unread):,} files not read")
+    if settings.annotate and settings.faces == "find" and emotions:
+        print("  pictures: results/classified/")
+
+
+def draw_first(first: list[plots.Answer], recogniser: Recogniser, show: bool) -> None:
     """A picture of the first faces with their probabilities."""
-    shown = min(len(names), MOST_SHOWN)
-    answers = [
-        plots.Answer(pixels[row], probabilities[row], Path(names[row]).name[-24:]) for row in range(shown)
-    ]
-    lines = [
-        ("New pictures" if not start else "", answers[start : start + 7]) for start in range(0, shown, 7)
-    ]
-    trained_on = source | {"label": f"new pictures; the network was trained on {source['label']}"}
-    plots.save(plots.gallery(lines), "new_pictures.png", trained_on, show)
+    if first:
+        lines = [
+            ("New pictures" if not start else "", first[start : start + 7])
+            for start in range(0, len(first), 7)
+        ]
+        plots.save(plots.gallery(lines), "new_pictures.png", source_of(recogniser), show)
+
+
+def source_of(recogniser: Recogniser) -> dict[str, Any]:
+    """What the footer of a figure tells of new pictures."""
+    return {"is_sample": False, "label": f"new pictures; recognised by {recogniser.path.name}"}
 
 
 if __name__ == "__main__":

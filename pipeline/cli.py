@@ -8,7 +8,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,19 +34,11 @@ def run_step(
     """
     script = Path(sys.argv[0]).name
     step = step_of(script)
-    # --help tells what a step does; how it is run, it says itself.
-    purpose, _, _ = (sys.modules["__main__"].__doc__ or "").partition("\nRun:")
     defaults = settings_class() if recipes is None else chosen_recipe(recipes, settings_class().recipe)
-    settings = tyro.cli(settings_class, description=purpose, default=defaults)
+    settings = told_settings(defaults, f"Step {step.number}: {step.title} ({script})")
     started = time.perf_counter()
-    for stream in (sys.stdout, sys.stderr):  # a file's name may have letters that the terminal lacks
-        stream.reconfigure(errors="backslashreplace")
-    print(f"Step {step.number}: {step.title} ({script})", flush=True)
-    changed = changed_settings(settings, defaults)
-    for name, value, default in changed:
-        print(f"  {name} = {value!r} (in the file: {default!r})", flush=True)
     cache = Cache(script=script, settings=plain(dataclasses.asdict(settings)))
-    try:
+    with errors_in_a_sentence(script):
         if getattr(settings, "seed", 0) < 0:
             raise ValueError(f"seed is {settings.seed}, but must not be below 0.")
         with cache.at_work():
@@ -54,11 +47,41 @@ def run_step(
                 code=code_of(script),
                 arguments=sys.argv[1:],
                 settings=cache.settings,
-                changed=[name for name, _, _ in changed],
+                changed=[name for name, _, _ in changed_settings(settings, defaults)],
                 seconds=round(time.perf_counter() - started, 3),
                 peak_memory=peak_memory(),
             )
-    except (ValueError, OSError, MemoryError) as error:
+
+
+def run_live(main: Callable[[Settings, Cache], None], settings_class: type[Settings], title: str) -> None:
+    """Run a script that is no step: it only reads from data/, so others may work there meanwhile."""
+    script = Path(sys.argv[0]).name
+    settings = told_settings(settings_class(), f"{title} ({script})")
+    with errors_in_a_sentence(script):
+        main(settings, Cache())
+
+
+def told_settings(defaults: Settings, heading: str) -> Settings:
+    """The settings that the command line asks for; says those that differ from the defaults."""
+    # --help tells what a script does; how it is run, it says itself.
+    purpose, _, _ = (sys.modules["__main__"].__doc__ or "").partition("\nRun:")
+    settings = tyro.cli(type(defaults), description=purpose, default=defaults)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may have letters that the terminal lacks
+        stream.reconfigure(errors="backslashreplace")
+    print(heading, flush=True)
+    for name, value, default in changed_settings(settings, defaults):
+        print(f"  {name} = {value!r} (in the file: {default!r})", flush=True)
+    return settings
+
+
+@contextmanager
+def errors_in_a_sentence(script: str) -> Iterator[None]:
+    """End the process with status 1 and a sentence where the user, the disk or the memory is at fault."""
+    try:
+        yield
+    except ModuleNotFoundError:  # pipeline.last_words tells how to install it
+        raise
+    except (ValueError, OSError, MemoryError, ImportError) as error:
         if os.environ.get("PIPELINE_TRACEBACK") or not _ours(error):
             traceback.print_exc()
         sys.exit(f"{script}: {worded(error)}")

@@ -20,15 +20,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from pipeline.files import whole_or_not
 
 import numpy as np
 from tqdm import tqdm
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -347,29 +344,14 @@ def read_folder(root: Path, seed: int) -> tuple[Table, str]:
 
 def read_face(path: Path) -> np.ndarray:
     """A picture that is one face as (48, 48) uint8 grey; other sizes are resized. Raises ValueError, naming it."""
-    from PIL import Image, ImageOps  # here, because most runs read no pictures
+    from pipeline import pictures  # here, because most runs read no pictures
 
-    try:
-        with Image.open(path) as picture:
-            grey = _as_grey(ImageOps.exif_transpose(picture))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as a picture ({error}).") from error
+    from PIL import Image
+
+    grey = pictures.opened(path).convert("L")
     if grey.size != (SIDE, SIDE):
         grey = grey.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     return np.asarray(grey, np.uint8)
-
-
-def _as_grey(picture: "Image.Image") -> "Image.Image":
-    """A picture of any kind as 8-bit grey. Of those with deeper greys Pillow would keep the lowest 256 only."""
-    from PIL import Image
-
-    if not (picture.mode.startswith("I") or picture.mode == "F"):
-        return picture.convert("L")
-    greys = np.asarray(picture, np.float64)
-    if not np.isfinite(greys).all() or greys.min() < 0:
-        raise ValueError("its greys are below 0 or no numbers")
-    whitest = 65535 if picture.mode.startswith("I") else (1 if greys.max() <= 1 else 255)
-    return Image.fromarray((greys / whitest * 255).clip(0, 255).round().astype(np.uint8))
 
 
 def _is_litter(*names: str) -> bool:

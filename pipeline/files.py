@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and telling whether a file has changed."""
+"""Files written whole or not at all, telling whether a file has changed, and names that can be printed."""
 
 import hashlib
 import json
@@ -10,8 +10,10 @@ from typing import Any, BinaryIO
 
 
 @contextmanager
-def whole_or_not(path: Path) -> Iterator[Path]:
+def whole_or_not(path: Path, keep: bool = False) -> Iterator[Path]:
     """Where to write a file so that it appears under `path` whole or, should anything go wrong, not at all.
+
+    With `keep` it appears all the same, for files that are worth having up to where they end.
 
     It lies beside `path`, so that renaming it is one act, and has its ending, by which some libraries choose a
     format. What was at `path` before stays until then. Makes the folder.
@@ -21,6 +23,10 @@ def whole_or_not(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.replace(path)
+    except BaseException:
+        if keep and unfinished.exists():
+            unfinished.replace(path)
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -35,7 +41,16 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text.encode(errors="backslashreplace").decode())  # a file's name need not be UTF-8
+
+
+def shown(path: Path | str) -> str:
+    """A path, or a sentence with one, that can be printed: its bytes need not be UTF-8, and it may hold line breaks."""
+    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name
+    )
 
 
 def sha256_of(file: BinaryIO) -> str:

@@ -8,12 +8,12 @@ Nothing of a network is pickled but its description and its numbers, so that the
 import math
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline import shipped
 from pipeline.quiet import without_chatter
+from pipeline.views import mean_over_views
 
 import numpy as np
 
@@ -75,37 +75,15 @@ def backbones(model: keras.Model) -> list[keras.Model]:
     return [layer for layer in model.layers if isinstance(layer, keras.Model)]
 
 
-VIEWS = (1, 2, 18)
 LARGEST_ARCHIVE = 1 << 30  # bytes, unpacked that small files may come to; weights hardly compress
 
 
 def predict(model: keras.Model, faces: np.ndarray, batch_size: int = 512, views: int = 1) -> np.ndarray:
     """Probabilities (N, 7) float32 for faces (N, 48, 48, 1) float32 in [0, 1].
 
-    views: how many variants of each face are averaged over: 1; 2, with its mirror image; 18, and both shifted by
-    two pixels to all eight sides.
+    views: how many variants of each face are averaged over, as `pipeline.views` has them.
     """
-    answers = [model.predict(view, batch_size=batch_size, verbose=0) for view in variants(faces, views)]
-    return answers[0] if views == 1 else np.mean(answers, axis=0, dtype=np.float32)
-
-
-def variants(faces: np.ndarray, views: int) -> Iterator[np.ndarray]:
-    """The faces (N, height, width, 1) as seen in each of `views`; what a shift brings in is the nearest edge."""
-    if views not in VIEWS:
-        raise ValueError(f"views is {views}, but must be one of {VIEWS}.")
-    if views < 18:
-        yield faces
-        if views == 2:
-            yield faces[:, :, ::-1]
-        return
-    far = 2
-    height, width = faces.shape[1:3]
-    padded = np.pad(faces, ((0, 0), (far, far), (far, far), (0, 0)), mode="edge")
-    for top in (0, far, 2 * far):
-        for left in (0, far, 2 * far):
-            shifted = padded[:, top : top + height, left : left + width]
-            yield shifted
-            yield shifted[:, :, ::-1]
+    return mean_over_views(lambda view: model.predict(view, batch_size=batch_size, verbose=0), faces, views)
 
 
 def multiply_adds(model: keras.Model) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")  # figures are files; a window opens only through `save(..., show=True)`
+from pipeline.colours import EMOTION_COLOURS
 from pipeline.dataset import EMOTIONS
-from pipeline.files import whole_or_not
+from pipeline.files import shown, whole_or_not
 from pipeline.steps import RESULTS
 
 import matplotlib.pyplot as plt
@@ -19,17 +21,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# M. Okabe and K. Ito's palette, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/),
-# with grey for Neutral. The same emotion has the same colour everywhere.
-EMOTION_COLOURS = {
-    "Angry": "#D55E00",
-    "Disgust": "#009E73",
-    "Fear": "#CC79A7",
-    "Happy": "#E69F00",
-    "Sad": "#0072B2",
-    "Surprise": "#56B4E9",
-    "Neutral": "#7F7F7F",
-}
+# A file's name may have letters that the font lacks; it shows boxes instead.
+warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+
 TRAIN_COLOUR, VALIDATION_COLOUR = "#0072B2", "#D55E00"
 INK, FAINT = "#222222", "#666666"
 
@@ -80,7 +74,7 @@ def save(figure: Figure, name: str, source: dict[str, Any], show: bool = False) 
     with whole_or_not(path) as unfinished:
         figure.savefig(unfinished)
     plt.close(figure)
-    print(f"  picture: results/{name}")
+    print(f"  picture: results/{shown(name)}")
     if show:
         _open(path)
     return path
@@ -111,6 +105,36 @@ def gallery(lines: list[tuple[str, list[Answer]]]) -> Figure:
         for column, answer in enumerate(answers):
             face(figure.add_subplot(grid[top + 1, column]), answer.pixels, answer.title)
             _bars(figure.add_subplot(grid[top + 2, column]), answer.probabilities, answer.label)
+    return figure
+
+
+def over_time(tracks: dict[int, list[tuple[float, np.ndarray]]], most: int = 6) -> Figure:
+    """The emotions of each face of a video over time, those seen longest: a line of axes each.
+
+    tracks: by the face's number, when it was seen, in seconds, and the probabilities (7,) at that time.
+    """
+    longest = sorted(tracks, key=lambda number: len(tracks[number]), reverse=True)[:most]
+    figure, lines = plt.subplots(
+        len(longest), 1, figsize=(9, 1 + 1.9 * len(longest)), sharex=True, squeeze=False, layout="constrained"
+    )
+    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))
+    for axes, number in zip(lines[:, 0], sorted(longest), strict=True):
+        seconds, probabilities = zip(*tracks[number], strict=True)
+        # A gap in the lines where the face was not seen for a while.
+        gaps = np.flatnonzero(np.diff(seconds) > 0.5) + 1
+        seconds = np.insert(np.array(seconds, float), gaps, np.nan)
+        probabilities = np.insert(np.array(probabilities), gaps, np.nan, axis=0)
+        for name, shares in zip(EMOTIONS, probabilities.T, strict=True):
+            axes.plot(seconds, shares, color=EMOTION_COLOURS[name], label=name, linewidth=1.8)
+        axes.set(ylim=(0, 1), yticks=(0, 0.5, 1), yticklabels=("0", "50%", "100%"), ylabel="probability")
+        axes.set_title(f"Face {number}", loc="left")
+    lines[-1, 0].set_xlabel("seconds")
+    figure.legend(*lines[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    if len(tracks) > most:
+        lines[-1, 0].annotate(
+            f"and {len(tracks) - most:,} faces seen for less long", (1, -0.35), xycoords="axes fraction", ha="right",
+            fontsize=8, color=FAINT,
+        )  # fmt: skip
     return figure
 
 

@@ -11,9 +11,12 @@ seconds to import. `python benchmarks/inference.py` measures it.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pipeline import shipped
 from pipeline.dataset import EMOTIONS, SIDE
+from pipeline.quiet import without_chatter
+from pipeline.views import mean_over_views
 
 import numpy as np
 
@@ -22,30 +25,45 @@ BATCH = 256  # faces at a time: more bring no speed, only memory
 
 
 class Recogniser:
-    """The emotions of faces, from a file that step 13 saved or that ships in models/.
+    """The emotions of faces, from a file that step 13 saved or that ships in models/, or from a Keras network.
 
-    The ending says what it is: .tflite (LiteRT), .onnx, .keras, .h5; none, the folder of a SavedModel. Raises
+    A file's ending says what it is: .tflite (LiteRT), .onnx, .keras, .h5; none, the folder of a SavedModel. Raises
     FileNotFoundError where there is none, ImportError where the format's package is missing, and ValueError for a file
     that is altered, is no network, or takes anything but faces of 48x48. To be used by one thread at a time.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path).expanduser()
+    def __init__(self, model: str | Path | Any):
+        if isinstance(model, str | Path):
+            self.path = Path(model).expanduser()
+            with without_chatter():  # LiteRT announces its kernels
+                self._answer = self._load()
+                self._refuse_others()
+        else:
+            self.path = Path(model.name)
+            self._answer = answer_of(model)
+            self._refuse_others()
+
+    def _load(self) -> Answer:
         if self.path.suffix not in LOADERS:
             raise ValueError(f"{self.path} is none of the formats that can be run: {', '.join(LOADERS)}.")
         if not self.path.exists():
             raise FileNotFoundError(f"{self.path} is not there. It should be a model that step 13 saved.")
         shipped.verify(self.path)
-        self._answer = LOADERS[self.path.suffix](self.path)
-        self._refuse_others()
+        return LOADERS[self.path.suffix](self.path)
 
-    def predict(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities (N, 7) float32 of grey faces (N, 48, 48) or (N, 48, 48, 1), uint8 from black 0 to white 255."""
+    def predict(self, faces: np.ndarray, views: int = 1) -> np.ndarray:
+        """Probabilities (N, 7) float32 of grey faces (N, 48, 48) or (N, 48, 48, 1), uint8 from black 0 to white 255.
+
+        views: how many variants of each face are averaged over, as `pipeline.views` has them.
+        """
         if faces.dtype != np.uint8 or faces.shape[1:] not in ((SIDE, SIDE), (SIDE, SIDE, 1)):
             raise ValueError(
                 f"The faces are {faces.dtype} of shape {faces.shape}, but should be uint8 of shape (N, {SIDE}, {SIDE})."
             )
-        faces = faces.reshape(-1, SIDE, SIDE, 1)
+        return mean_over_views(self._answer_in_batches, faces.reshape(-1, SIDE, SIDE, 1), views)
+
+    def _answer_in_batches(self, faces: np.ndarray) -> np.ndarray:
+        faces = np.ascontiguousarray(faces)
         if len(faces) <= BATCH:
             return self._answer(faces) if len(faces) else np.empty((0, len(EMOTIONS)), np.float32)
         return np.concatenate(
@@ -106,7 +124,11 @@ def load_onnx(path: Path) -> Answer:
 def load_keras(path: Path) -> Answer:
     from pipeline import network
 
-    model = network.load(path)
+    return answer_of(network.load(path))
+
+
+def answer_of(model: Any) -> Answer:
+    """What a Keras network answers; by its compiled function for a batch, because `predict` sets up a data pipeline."""
     return lambda faces: model.predict_on_batch(np.divide(faces, 255.0, dtype=np.float32))
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 MODELS = ROOT / "models"
-BEST = MODELS / "Strong.keras"
+BEST = MODELS / "Strong.tflite"  # these start without TensorFlow
+QUICK = MODELS / "Compact.tflite"
 
 
 def drawn_faces() -> np.ndarray:

@@ -125,3 +125,8 @@ def small_table() -> dataset.Table:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> float:
+    """The correlation of two pictures' values: 1 if they show the same, about 0 if they show nothing in common."""
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])

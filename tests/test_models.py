@@ -1,8 +1,6 @@
 """The networks that ship in models/: whole, told rightly by their cards, and refused once altered."""
 
-import json
 import shutil
-from pathlib import Path
 
 from pipeline import network, shipped
 from pipeline.dataset import EMOTIONS
@@ -34,7 +32,10 @@ def test_its_card_for_people_says_what_the_one_for_programs_does(path):
 
 def test_all_that_is_promised_ships():
     assert {path.stem for path in MODELS} == {"LeNet-5_description", "LeNet-5_strong", "Compact", "Strong"}
-    assert shipped.BEST in MODELS
+    for chosen in (shipped.BEST, shipped.QUICK):
+        assert chosen.with_suffix(".keras") in MODELS
+        shipped.verify(chosen)
+        assert chosen.name in shipped.card_of(chosen)["formats"]
 
 
 def test_an_altered_file_is_refused(tmp_path):
@@ -88,18 +89,3 @@ def test_views_are_the_mean_over_mirrored_and_shifted_faces(rng):
     np.testing.assert_array_equal(network.predict(model, faces), model.predict(faces, verbose=0))
     with pytest.raises(ValueError, match="views is 3, but must be one of"):
         network.predict(model, faces, views=3)
-
-
-def test_without_data_the_best_shipped_network_recognises_new_pictures(project, tmp_path):
-    from PIL import Image
-
-    face = shipped.drawn_faces()[0, :, :, 0]
-    Image.fromarray((face * 255).astype(np.uint8)).save(tmp_path / "face.png")
-    printed = project.run("Classification.py", "--images", tmp_path / "face.png")
-    assert "recognised by Strong.keras" in printed
-    card = json.loads((shipped.MODELS / "Strong.json").read_text(encoding="utf-8"))
-    _, line = (project.results / "classification.csv").read_text(encoding="utf-8").splitlines()
-    np.testing.assert_allclose(
-        [float(value) for value in line.split(",")[-7:]], card["drawn_faces"][0], atol=1e-3
-    )
-    assert Path(project.results / "new_pictures.png").exists()
