@@ -24,11 +24,13 @@ def run_step(
     main: Callable[[Settings, Cache], None],
     settings_class: type[Settings],
     recipes: dict[str, Settings] | None = None,
+    before: Callable[[Settings], None] | None = None,
 ) -> None:
     """Run a script's `main(settings, cache)`; ends the process with status 1 and a sentence on bad input.
 
     The fields of `settings_class` are the flags; whatever differs from the file's values is printed. Where there
-    are `recipes`, the flag --recipe names the one whose values hold for what no other flag sets.
+    are `recipes`, the flag --recipe names the one whose values hold for what no other flag sets. `before` is called
+    with the settings before anything else is done. Only the first of several hosts writes.
     Set PIPELINE_TRACEBACK=1 to see where an error came from.
     """
     script = Path(sys.argv[0]).name
@@ -37,6 +39,8 @@ def run_step(
     purpose, _, _ = (sys.modules["__main__"].__doc__ or "").partition("\nRun:")
     defaults = settings_class() if recipes is None else chosen_recipe(recipes, settings_class().recipe)
     settings = tyro.cli(settings_class, description=purpose, default=defaults)
+    if before:
+        before(settings)
     started = time.perf_counter()
     for stream in (sys.stdout, sys.stderr):  # a file's name may have letters that the terminal lacks
         stream.reconfigure(errors="backslashreplace")
@@ -48,6 +52,9 @@ def run_step(
     try:
         if getattr(settings, "seed", 0) < 0:
             raise ValueError(f"seed is {settings.seed}, but must not be below 0.")
+        if getattr(settings, "host", 0):
+            main(settings, cache)
+            return
         with cache.at_work():
             main(settings, cache)
             cache.record_step(
