@@ -11,6 +11,7 @@ Run:    python Compiling_model.py
         python Compiling_model.py --epochs 5 --batch-size 128
         python Compiling_model.py --recipe strong --rotate 15
         python Compiling_model.py --recipe transfer         after Transfer_Learning_model.py
+        python Compiling_model.py --distribute              on all GPUs of this machine; for more machines see README.md
 Expect: two to three minutes on two processor cores for FER2013, 30 epochs of 5 s.
 """
 

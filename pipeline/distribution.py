@@ -74,6 +74,8 @@ def supervise(settings: Any) -> None:
 def how_it_ended(status: int, said: str, settings: Any) -> str:
     """A sentence on why the process that computes failed; empty where `said`, its standard error, is one already."""
     again = "Start the same command on every host again: training goes on after the last whole epoch."
+    if "Failed to start RPC server" in said:
+        return f"the port in {settings.coordinator} is taken on this host. Give all hosts another one as --coordinator."
     if NOT_COME.search(said):
         return (
             f"not all {settings.hosts} hosts came together at {settings.coordinator}. Does each run this command, with "

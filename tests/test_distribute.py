@@ -127,6 +127,16 @@ def test_a_host_that_waits_in_vain_ends_with_a_sentence(prepared, tmp_path):
         assert "not all 2 hosts came together at 127.0.0.1:1" in printed and "Traceback" not in printed
 
 
+@needs_jax
+def test_a_port_that_is_taken_is_a_sentence(prepared, tmp_path):
+    project = prepared.copy(tmp_path / "project")
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        flags = ("--distribute", "--hosts", 2, "--coordinator", f"127.0.0.1:{port}")
+        printed = project.run("Compiling_model.py", *flags, status=1)
+    assert f"the port in 127.0.0.1:{port} is taken on this host" in printed and "Traceback" not in printed
+
+
 # --------------------------------------------------------------------------------------------------
 # Without JAX
 # --------------------------------------------------------------------------------------------------
