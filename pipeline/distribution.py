@@ -1,8 +1,10 @@
 """Step 8 on several devices and machines at once, by Keras's data parallelism on JAX.
 
 Each device computes the slopes of its share of each batch, and all take the same step by their mean: the result is
-that of one device, but for the order in which numbers are added. Each machine is a host, with the whole project and
-a data/ of its own; host 0 alone writes, and tells the others where to go on.
+that of one device, but for the order in which numbers are added. So it is not the same bit for bit, and where a
+training magnifies roundings, as at a high learning rate, the curves part after some epochs, as they do when its first
+weights change by a ten-millionth. Each machine is a host, with the whole project and a data/ of its own; host 0 alone
+writes, and tells the others where to go on.
 """
 
 import atexit
@@ -10,6 +12,7 @@ import importlib.util
 import os
 import pickle
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -74,8 +77,6 @@ def supervise(settings: Any) -> None:
 def how_it_ended(status: int, said: str, settings: Any) -> str:
     """A sentence on why the process that computes failed; empty where `said`, its standard error, is one already."""
     again = "Start the same command on every host again: training goes on after the last whole epoch."
-    if "Failed to start RPC server" in said:
-        return f"the port in {settings.coordinator} is taken on this host. Give all hosts another one as --coordinator."
     if NOT_COME.search(said):
         return (
             f"not all {settings.hosts} hosts came together at {settings.coordinator}. Does each run this command, with "
@@ -145,6 +146,8 @@ class Cluster(Alone):
         refuse_nonsense(coordinator, hosts, host)
         self.hosts, self.host, self.is_first = hosts, host, host == 0
         if hosts > 1:
+            if self.is_first:
+                refuse_taken_port(coordinator)
             print(f"  host {host} of {hosts}: waiting for all to come to {coordinator}", flush=True)
             atexit.register(_end_at_once)
             # keras.distribution.initialize does this too, but can't be told how long to wait.
@@ -226,6 +229,16 @@ def refuse_nonsense(coordinator: str, hosts: int, host: int) -> None:
             f"coordinator is {coordinator!r}, but must be the address of host 0 and a free port there, such as "
             "192.168.1.10:5555."
         )
+
+
+def refuse_taken_port(coordinator: str) -> None:
+    """JAX itself waits at a port that another program has, or crashes."""
+    try:
+        socket.create_server(("", int(coordinator.rpartition(":")[2]))).close()
+    except OSError as error:
+        raise ValueError(
+            f"the port in {coordinator} can't be had on this host ({error.strerror}). Take another, on all hosts."
+        ) from error
 
 
 class ParallelTraining(keras.distribution.DataParallel):

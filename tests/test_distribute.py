@@ -24,11 +24,13 @@ FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 EPOCHS = ("--epochs", 4)
 
 
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
 def start_two(first: Project, second: Project, *flags: object) -> list:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-    together = ("--distribute", "--hosts", 2, "--coordinator", coordinator, *flags)
+    together = ("--distribute", "--hosts", 2, "--coordinator", free_address(), *flags)
     return [
         project.start("Compiling_model.py", *together, "--host", host)
         for host, project in enumerate((first, second))
@@ -121,10 +123,11 @@ def test_a_host_that_waits_in_vain_ends_with_a_sentence(prepared, tmp_path):
     text = shared.read_text(encoding="utf-8")
     assert "WAIT_FOR_HOSTS = 300 " in text
     shared.write_text(text.replace("WAIT_FOR_HOSTS = 300 ", "WAIT_FOR_HOSTS = 2 "), encoding="utf-8")
-    flags = ("--distribute", "--hosts", 2, "--coordinator", "127.0.0.1:1")
+    coordinator = free_address()
+    flags = ("--distribute", "--hosts", 2, "--coordinator", coordinator)
     for host in (0, 1):
         printed = project.run("Compiling_model.py", *flags, "--host", host, status=1)
-        assert "not all 2 hosts came together at 127.0.0.1:1" in printed and "Traceback" not in printed
+        assert f"not all 2 hosts came together at {coordinator}" in printed and "Traceback" not in printed
 
 
 @needs_jax
@@ -134,7 +137,7 @@ def test_a_port_that_is_taken_is_a_sentence(prepared, tmp_path):
         port = taken.getsockname()[1]
         flags = ("--distribute", "--hosts", 2, "--coordinator", f"127.0.0.1:{port}")
         printed = project.run("Compiling_model.py", *flags, status=1)
-    assert f"the port in 127.0.0.1:{port} is taken on this host" in printed and "Traceback" not in printed
+    assert f"the port in 127.0.0.1:{port} can't be had on this host" in printed and "Traceback" not in printed
 
 
 # --------------------------------------------------------------------------------------------------
