@@ -11,6 +11,7 @@ Run:    python Compiling_model.py
         python Compiling_model.py --epochs 5 --batch-size 128
         python Compiling_model.py --recipe strong --rotate 15
         python Compiling_model.py --recipe transfer         after Transfer_Learning_model.py
+        python Compiling_model.py --distribute              on all GPUs of this machine; for more machines see README.md
 Expect: two to three minutes on two processor cores for FER2013, 30 epochs of 5 s.
 """
 
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from pipeline import network, runs
+from pipeline import distribution, network, runs
 from pipeline.augmentation import Augmentation
 from pipeline.cache import Cache
 from pipeline.cli import run_step
@@ -30,7 +31,6 @@ from pipeline.speed import Precision, quick_copy
 from pipeline.steps import ROOT
 from pipeline.training import (
     AverageWeights,
-    Checkpoint,
     Phase,
     ShuffledBatches,
     StopWhenNotFinite,
@@ -72,6 +72,10 @@ class Settings:
     patience: int = 0  # epochs without a better validation accuracy after which to stop; 0: never
     keep: Literal["last", "best"] = "last"  # whose weights count: the last epoch's or the best on validation
     seed: int = 0  # of the order of the faces and of random layers
+    distribute: bool = False  # True: train by JAX on all devices of this machine, and of others
+    hosts: int = 1  # machines that train together; on each runs this command, with a host of its own
+    host: int = 0  # which of them this one is; 0 is the one that writes
+    coordinator: str = ""  # host 0 as the others reach it, and a free port there: 192.168.1.10:5555
     resume: bool = True  # go on from data/checkpoint where it fits these settings
     verbose: int = 1  # 1: a progress bar per epoch (in a terminal), 2: a line per epoch, 0: nothing
 
@@ -99,18 +103,23 @@ AUGMENTATION = [field.name for field in dataclasses.fields(Augmentation)]
 
 def main(settings: Settings, cache: Cache) -> None:
     refuse_nonsense(settings)
+    cluster = distribution.Alone()
+    if settings.distribute:
+        cluster = distribution.Cluster(settings.coordinator, settings.hosts, settings.host)
     packed = cache.read("model")
     train_x, train_y = cache.read("train_x"), cache.read("train_y")
     val_x, val_y = cache.read("val_x"), cache.read("val_y")
+    cluster.agree(dependencies(settings, cache))
 
-    keras.utils.set_random_seed(settings.seed)
-    model = quick_copy(network.unpack(packed), settings.precision)
     augmentation = Augmentation(**{name: getattr(settings, name) for name in AUGMENTATION})
     labels = (
         soft_labels(settings.teachers, train_x, train_y, settings.teacher_share)
         if settings.teachers
         else train_y
     )
+    cluster.spread(settings.batch_size)
+    keras.utils.set_random_seed(settings.seed)
+    model = quick_copy(network.unpack(packed), settings.precision)
     batches = ShuffledBatches(
         train_x,
         labels,
@@ -118,7 +127,8 @@ def main(settings: Settings, cache: Cache) -> None:
         settings.seed,
         augmentation if augmentation != Augmentation() else None,
     )
-    checkpoint = Checkpoint(cache, dependencies(settings, cache), settings.patience)
+    shares = cluster.shares(batches)
+    checkpoint = cluster.checkpoint(cache, dependencies(settings, cache), settings.patience)
     if settings.resume:
         checkpoint.find()
     print(
@@ -133,25 +143,26 @@ def main(settings: Settings, cache: Cache) -> None:
             what = "keeps its weights" if phase.frozen else "learns too"
             print(f"  up to epoch {phase.stop} the backbone {what}", flush=True)
         model.compile(
-            optimizer=optimizer(settings, phase, len(batches)),
+            optimizer=optimizer(settings, phase, len(shares)),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
             metrics=["accuracy"],
         )
-        checkpoint.average = AverageWeights(batches) if model.optimizer.use_ema else None
+        checkpoint.average = AverageWeights(cluster.whole(batches)) if model.optimizer.use_ema else None
         if done > phase.start:
             checkpoint.restore(model)
         model.fit(
-            batches,
+            shares,
             shuffle=False,
             epochs=done if checkpoint.has_run_out_of_patience() else phase.stop,
             initial_epoch=done,
             validation_data=(val_x, val_y),
             validation_batch_size=512,
             class_weight=class_weights(train_y) if settings.class_weights else None,
-            verbose=2 if settings.verbose == 1 and not sys.stdout.isatty() else settings.verbose,
+            verbose=progress(settings),
             callbacks=[
                 keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
                 StopWhenNotFinite(),
+                *cluster.callbacks,
                 *([checkpoint.average] if checkpoint.average else []),
                 checkpoint,
             ],
@@ -161,6 +172,10 @@ def main(settings: Settings, cache: Cache) -> None:
 
     history, best = checkpoint.history, checkpoint.best_epoch()
     last_weights = checkpoint.last_weights()
+    cluster.leave()
+    if not cluster.is_first:
+        print(f"  trained for {len(history['loss'])} epochs; host 0 keeps what came of it")
+        return
     counts = checkpoint.best_weights if settings.keep == "best" else last_weights
     others = {"last_weights": last_weights, "best_weights": checkpoint.best_weights, "keep": settings.keep}
     cache.write(trained_model=packed | {"weights": counts} | others, history=history)
@@ -199,6 +214,8 @@ def refuse_nonsense(settings: Settings) -> None:
         raise ValueError(f"teacher_share is {settings.teacher_share}, but must lie between 0 and 1.")
     if settings.weight_decay and settings.optimizer == "adam":
         raise ValueError("weight_decay is for the optimizers adamw and sgd; adam has none.")
+    if not settings.distribute and (settings.hosts != 1 or settings.host or settings.coordinator):
+        raise ValueError("hosts, host and coordinator are for distribute, which is not set.")
     if settings.erase > SIDE:
         raise ValueError(f"erase is {settings.erase}, but a face has only {SIDE} pixels a side.")
     if settings.frozen_epochs > settings.epochs:
@@ -242,6 +259,13 @@ def optimizer(settings: Settings, phase: Phase, steps_per_epoch: int) -> keras.o
     return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay, **average)
 
 
+def progress(settings: Settings) -> int:
+    """What `fit` is to show, as its `verbose`: a bar only in a terminal, and only the first host shows anything."""
+    if settings.host:
+        return 0
+    return 2 if settings.verbose == 1 and not sys.stdout.isatty() else settings.verbose
+
+
 def note_run(settings: Settings, cache: Cache, model: keras.Model, history: dict[str, list[float]]) -> None:
     """A line in results/runs.csv: what was trained, how, and how it went. Step 9 adds the accuracy on test."""
     line = {
@@ -263,11 +287,11 @@ def note_run(settings: Settings, cache: Cache, model: keras.Model, history: dict
 def dependencies(settings: Settings, cache: Cache) -> dict:
     """All that the result depends on: a checkpoint that depends on anything else is not gone on from."""
     told = dataclasses.asdict(settings)
-    for name in ("resume", "verbose", "keep"):
+    for name in ("resume", "verbose", "keep", "distribute", "hosts", "host", "coordinator"):
         told.pop(name)
     told["teachers"] = [fingerprint(ROOT / path)["sha256"] for path in settings.teachers]
     return {"settings": told, "made_from": dict(cache.made_from), "backend": keras.backend.backend()}
 
 
 if __name__ == "__main__":
-    run_step(main, Settings, RECIPES)
+    run_step(main, Settings, RECIPES, before=distribution.supervise)

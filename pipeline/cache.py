@@ -16,6 +16,7 @@ To look at an artefact yourself, from the project's folder:
 """
 
 import hashlib
+import io
 import json
 import pickle
 from collections.abc import Iterator
@@ -234,6 +235,11 @@ class Cache:
 # --------------------------------------------------------------------------------------------------
 # Pickles of plain data only
 # --------------------------------------------------------------------------------------------------
+def plain_data(pickled: bytes) -> Any:
+    """What was pickled; raises pickle.UnpicklingError where that is more than plain data and NumPy arrays."""
+    return _Unpickler(io.BytesIO(pickled)).load()
+
+
 class _Unpickler(pickle.Unpickler):
     """Rebuilds plain data and NumPy arrays. Anything else that a pickle may call is refused, so none runs code."""
 

@@ -25,22 +25,30 @@ def run_step(
     main: Callable[[Settings, Cache], None],
     settings_class: type[Settings],
     recipes: dict[str, Settings] | None = None,
+    before: Callable[[Settings], None] | None = None,
 ) -> None:
     """Run a script's `main(settings, cache)`; ends the process with status 1 and a sentence on bad input.
 
     The fields of `settings_class` are the flags; whatever differs from the file's values is printed. Where there
-    are `recipes`, the flag --recipe names the one whose values hold for what no other flag sets.
+    are `recipes`, the flag --recipe names the one whose values hold for what no other flag sets. `before` is called
+    with the settings before anything else is done. Only the first of several hosts writes.
     Set PIPELINE_TRACEBACK=1 to see where an error came from.
     """
     script = Path(sys.argv[0]).name
     step = step_of(script)
     defaults = settings_class() if recipes is None else chosen_recipe(recipes, settings_class().recipe)
-    settings = told_settings(defaults, f"Step {step.number}: {step.title} ({script})")
+    settings = told_settings(defaults)
+    if before:
+        before(settings)
+    announce(f"Step {step.number}: {step.title} ({script})", settings, defaults)
     started = time.perf_counter()
     cache = Cache(script=script, settings=plain(dataclasses.asdict(settings)))
     with errors_in_a_sentence(script):
         if getattr(settings, "seed", 0) < 0:
             raise ValueError(f"seed is {settings.seed}, but must not be below 0.")
+        if getattr(settings, "host", 0):
+            main(settings, cache)
+            return
         with cache.at_work():
             main(settings, cache)
             cache.record_step(
@@ -56,22 +64,26 @@ def run_step(
 def run_live(main: Callable[[Settings, Cache], None], settings_class: type[Settings], title: str) -> None:
     """Run a script that is no step: it only reads from data/, so others may work there meanwhile."""
     script = Path(sys.argv[0]).name
-    settings = told_settings(settings_class(), f"{title} ({script})")
+    settings = told_settings(settings_class())
+    announce(f"{title} ({script})", settings, settings_class())
     with errors_in_a_sentence(script):
         main(settings, Cache())
 
 
-def told_settings(defaults: Settings, heading: str) -> Settings:
-    """The settings that the command line asks for; says those that differ from the defaults."""
+def told_settings(defaults: Settings) -> Settings:
+    """The settings that the command line asks for."""
     # --help tells what a script does; how it is run, it says itself.
     purpose, _, _ = (sys.modules["__main__"].__doc__ or "").partition("\nRun:")
-    settings = tyro.cli(type(defaults), description=purpose, default=defaults)
+    return tyro.cli(type(defaults), description=purpose, default=defaults)
+
+
+def announce(heading: str, settings: Settings, defaults: Settings) -> None:
+    """Say what runs, and which settings differ from the file's."""
     for stream in (sys.stdout, sys.stderr):  # a file's name may have letters that the terminal lacks
         stream.reconfigure(errors="backslashreplace")
     print(heading, flush=True)
     for name, value, default in changed_settings(settings, defaults):
         print(f"  {name} = {value!r} (in the file: {default!r})", flush=True)
-    return settings
 
 
 @contextmanager

@@ -14,19 +14,23 @@ logging.getLogger("absl").setLevel(logging.ERROR)  # Keras warns through it that
 
 
 @contextmanager
-def without_chatter() -> Iterator[None]:
-    """Keep back what compiled code writes to the standard error, and show it only if an exception follows."""
-    sys.stderr.flush()
+def without_chatter(stream: int = 2) -> Iterator[None]:
+    """Keep back what compiled code writes to a standard stream, and show it only if an exception follows.
+
+    stream: 2, the standard error, or 1, the standard output.
+    """
+    python_stream = sys.stdout if stream == 1 else sys.stderr
+    python_stream.flush()
     with tempfile.TemporaryFile() as kept_back:
-        standard_error = os.dup(2)
-        os.dup2(kept_back.fileno(), 2)
+        original = os.dup(stream)
+        os.dup2(kept_back.fileno(), stream)
         try:
             yield
         except Exception:
             kept_back.seek(0)
-            os.write(standard_error, kept_back.read())
+            os.write(original, kept_back.read())
             raise
         finally:
-            sys.stderr.flush()
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
+            python_stream.flush()
+            os.dup2(original, stream)
+            os.close(original)

@@ -189,7 +189,12 @@ class Checkpoint(keras.callbacks.Callback):
             self.history.setdefault(name, []).append(value)
         if self.best_epoch() == epoch:
             self.best_weights = self.last_weights()
-        state = [keras.ops.convert_to_numpy(variable) for variable in self._state()]
+        self.keep([keras.ops.convert_to_numpy(variable) for variable in self._state()])
+        if self.has_run_out_of_patience():
+            self.model.stop_training = True
+
+    def keep(self, state: list[np.ndarray]) -> None:
+        """Write it all into data/."""
         self.cache.write(
             checkpoint={
                 "dependencies": self.dependencies,
@@ -199,8 +204,6 @@ class Checkpoint(keras.callbacks.Callback):
                 "state": state,
             }
         )
-        if self.has_run_out_of_patience():
-            self.model.stop_training = True
 
     def _state(self) -> list[keras.Variable]:
         """All that training changes: weights, the seeds of random layers, and the optimizer's memory."""
