@@ -13,7 +13,6 @@ Expect: an address to open. Some 10 to 30 frames a second, labels a tenth of a s
 
 import signal
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +21,7 @@ from pipeline import page, shipped
 from pipeline.cache import Cache
 from pipeline.cli import worded
 from pipeline.faces import Finder
+from pipeline.in_private import FOLDER
 from pipeline.pictures import read_picture
 from pipeline.recognition import chosen_recogniser, recognise
 from pipeline.visitors import Films, Full, Shared, Visitors
@@ -54,12 +54,9 @@ def main(settings: Settings) -> None:
     recogniser = Shared(chosen_recogniser(settings.model, Cache(), shipped.QUICK))
     # The first look takes longest, and no visitor should wait for it.
     recognise(page.examples()[0][1], Finder(live=True), recogniser, settings.views)
-    # Ended from outside, the folder goes as well.
+    # Ended from outside, too, it leaves no files behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with tempfile.TemporaryDirectory(prefix="faces-", ignore_cleanup_errors=True) as folder:
-        page.keep_files_in(folder)
-        blocks = build(settings, recogniser, Path(folder))
-        page.serve(blocks, settings, folder)
+    page.serve(build(settings, recogniser), settings)
 
 
 def refuse_impossible(settings: Settings) -> None:
@@ -78,10 +75,10 @@ def refuse_impossible(settings: Settings) -> None:
             raise FileNotFoundError(f"{path} is not there. It should be a file for https.")
 
 
-def build(settings: Settings, recogniser: Shared, folder: Path) -> gr.Blocks:
+def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
     """The page: what stands where, and what answers to what."""
     visitors = Visitors(recogniser, settings.views, settings.smoothing, settings.visitors)
-    films = Films(folder, recogniser, settings.views, settings.smoothing, settings.longest)
+    films = Films(FOLDER / "films", recogniser, settings.views, settings.smoothing, settings.longest)
 
     # ----------------------------------------------------------------------------------------------
     # What answers
@@ -144,7 +141,10 @@ def build(settings: Settings, recogniser: Shared, folder: Path) -> gr.Blocks:
             with gr.Tab("Picture"):
                 picture = gr.File(file_types=["image"], label="A picture with faces", **upload)
                 page.html(
-                    page.hint(f"A photograph of {settings.largest:g} MB at most. Or one of these drawings:")
+                    page.hint(
+                        f"A photograph of {settings.largest:g} MB at most. Or one of these drawings, though the "
+                        "networks that ship have learnt from photographs:"
+                    )
                 )
                 examples = page.example_buttons()
                 found = page.html("")
@@ -161,7 +161,7 @@ def build(settings: Settings, recogniser: Shared, folder: Path) -> gr.Blocks:
         picture.upload(of_picture, picture, [found, picture], **one_at_a_time)
         examples.click(of_example, None, found, **one_at_a_time)
         video.upload(of_video, video, [film, video], **one_at_a_time)
-        blocks.load(named, None, camera, api_visibility="private")
+        blocks.load(named, None, camera, show_progress="hidden", api_visibility="private")
         blocks.unload(leave)
     return blocks.queue(max_size=settings.waiting, api_open=False)
 

@@ -15,6 +15,7 @@ const sent = document.createElement("canvas");
 
 let stream = null, facing = MIRRORED, run = 0, told = "", toldAt = 0, delays = [], frames = [];
 
+watch("value", () => { start.disabled = !props.value; }); // the name comes a moment after the page
 start.addEventListener("click", () => open());
 stop.addEventListener("click", () => { close(""); start.focus(); });
 turn.addEventListener("click", () => { facing = facing === MIRRORED ? "environment" : MIRRORED; open(); });
@@ -77,10 +78,6 @@ function sentenceOf(error) {
 
 async function follow(mine) {
   while (mine === run) {
-    if (!props.value) { // the tab has not been given its name yet
-      await new Promise((done) => setTimeout(done, 50));
-      continue;
-    }
     const taken = performance.now();
     let seen;
     try {

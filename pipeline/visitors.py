@@ -156,7 +156,7 @@ class Films:
     """Annotated videos, one for each tab, in a private folder."""
 
     def __init__(self, folder: Path, recogniser: Shared, views: int, smoothing: float, longest: float):
-        self.folder = folder / "films"
+        self.folder = folder
         self.recogniser, self.views, self.smoothing, self.longest = recogniser, views, smoothing, longest
         self.of_tab: dict[str, Path] = {}
 

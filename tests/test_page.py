@@ -1,0 +1,339 @@
+"""Webcam_page.py in a real browser whose camera is a file: what people see, and what stays where it is."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from pipeline import journal
+
+import cv2
+import numpy as np
+import pytest
+from conftest import fresh_project
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+HAS_GRADIO = importlib.util.find_spec("gradio") is not None
+needs_gradio = pytest.mark.skipif(not HAS_GRADIO, reason="python -m pip install -r requirements-page.txt")
+SECONDS = 2.0  # from the start of the camera to the first label
+MEGABYTES = 2  # that the page takes
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    """A smiling woman, (480, 640, 3) uint8 BGR, as OpenCV has it."""
+    from skimage import data
+
+    face = cv2.resize(data.astronaut(), (480, 480), interpolation=cv2.INTER_AREA)[..., ::-1]
+    return cv2.copyMakeBorder(face, 0, 0, 80, 80, cv2.BORDER_REPLICATE)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, photograph) -> Path:
+    """A folder with what people upload, and what the camera sees."""
+    folder = tmp_path_factory.mktemp("files")
+    cv2.imwrite(str(folder / "smile.png"), photograph)
+    (folder / "notes.jpg").write_text("This is no picture.")
+    (folder / "large.jpg").write_bytes(b"\xff" * (MEGABYTES * 2**20 + 1))
+    frame = cv2.imencode(".jpg", photograph)[1].tobytes()
+    (folder / "camera.mjpeg").write_bytes(frame * 30)
+    video = cv2.VideoWriter(str(folder / "smile.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (640, 480))
+    for shift in range(12):
+        video.write(np.roll(photograph, shift, axis=1))
+    video.release()
+    return folder
+
+
+# --------------------------------------------------------------------------------------------------
+# The server
+# --------------------------------------------------------------------------------------------------
+@dataclass
+class Served:
+    """A page that is served, and the folder that is all it may write to."""
+
+    process: object
+    address: str
+    temporary: Path
+    printed: list[str] = field(default_factory=list)
+
+    def files(self) -> list[Path]:
+        """What lies there that has any content."""
+        return [path for path in self.temporary.rglob("*") if path.is_file() and path.stat().st_size]
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGTERM if os.name != "nt" else signal.CTRL_C_EVENT)
+        rest, _ = self.process.communicate(timeout=60)
+        self.printed += rest.splitlines()
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def serve(project, temporary: Path, *arguments: object) -> Served:
+    temporary.mkdir()
+    port = free_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TMPDIR", str(temporary))
+        process = project.start("Webcam_page.py", "--port", port, *arguments)
+    served = Served(process, f"http://127.0.0.1:{port}/", temporary)
+    for line in process.stdout:
+        served.printed.append(line.rstrip())
+        if "Ctrl-C ends it" in line:
+            return served
+    raise AssertionError("\n".join(served.printed))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    if not HAS_GRADIO:
+        pytest.skip("python -m pip install -r requirements-page.txt")
+    folder = tmp_path_factory.mktemp("served")
+    served = serve(fresh_project(folder / "a project"), folder / "temporary", "--largest", MEGABYTES)
+    yield served
+    if served.process.poll() is None:
+        served.end()
+    said = "\n".join(served.printed)
+    assert "Traceback" not in said and "Warning" not in said, said
+    assert not list(served.temporary.iterdir()), "something is kept after the end"
+
+
+@pytest.mark.skipif(HAS_GRADIO, reason="Gradio is here")
+def test_without_its_package_the_page_says_how_to_install_it(project):
+    printed = project.run("Webcam_page.py", status=1)
+    assert "has no gradio" in printed and "pip install -r requirements-page.txt" in printed
+    assert "Traceback" not in printed
+
+
+@needs_gradio
+def test_a_package_that_is_missing_is_told_how_to_be_installed(project):
+    """As above, where Gradio is there: by a module of that name that fails as a missing one does."""
+    (project.root / "gradio.py").write_text("raise ModuleNotFoundError('No module', name='gradio')")
+    printed = project.run("Webcam_page.py", status=1)
+    assert "has no gradio" in printed and "pip install -r requirements-page.txt" in printed
+    assert "Traceback" not in printed
+
+
+@needs_gradio
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--model", "nowhere.tflite"), "nowhere.tflite is not there"),
+        (("--port", 70_000), "port is 70000"),
+        (("--largest", 0), "largest is 0"),
+        (("--certificate", "page.crt"), "needs its key"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(project, arguments, sentence):
+    printed = project.run("Webcam_page.py", *arguments, status=1)
+    assert sentence in printed and "Traceback" not in printed
+
+
+@needs_gradio
+def test_a_taken_port_is_a_sentence(project):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        printed = project.run("Webcam_page.py", "--port", taken.getsockname()[1], status=1)
+    assert "Try another port" in printed and "Traceback" not in printed
+
+
+def test_only_this_machine_is_answered(served):
+    assert not any("Whoever" in line for line in served.printed)
+    port = int(served.address.rstrip("/").rpartition(":")[2])
+    with socket.socket() as other:
+        other.bind(("127.0.0.2", 0))  # another address of this machine stands in for the network's
+        assert other.connect_ex(("127.0.0.2", port)), "the page is served at other addresses, too"
+
+
+def test_too_large_a_request_is_refused_before_it_is_read(served):
+    request = Request(f"{served.address}gradio_api/upload", data=b"x" * (MEGABYTES * 2**20 + 2_000_000))
+    with pytest.raises((HTTPError, ConnectionError, OSError)) as refused:
+        urlopen(request, timeout=30)
+    if isinstance(refused.value, HTTPError):
+        assert refused.value.code == 413 and b"2 MB at most" in refused.value.read()
+    assert not served.files()
+
+
+# --------------------------------------------------------------------------------------------------
+# In a browser
+# --------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def browser(files):
+    if not CHROMIUM:
+        pytest.skip("there is no Chromium here; on Debian: sudo apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    sandbox = [] if os.name == "nt" or os.geteuid() else ["--no-sandbox"]  # Chromium refuses root one
+    camera = [
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={files / 'camera.mjpeg'}",
+        "--use-fake-ui-for-media-stream",
+    ]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox + camera)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(served, browser):
+    """Open the page; ends with an error if it had one, or asked another machine for anything."""
+    complaints, contexts = [], []
+
+    def open_page(width: int = 1280, scheme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        own = (served.address, "data:", "blob:")
+        page.on("request", lambda asked: None if asked.url.startswith(own) else complaints.append(asked.url))
+        page.goto(served.address)
+        page.get_by_role("button", name="Start the camera", disabled=False).wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def tab(page, name: str):
+    """What stands on a tab, once it has been chosen."""
+    page.get_by_role("tab", name=name).click()
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    panel.wait_for()
+    return panel
+
+
+def table_of(download) -> list[str]:
+    return Path(download.path()).read_text(encoding="utf-8").splitlines()
+
+
+def test_the_cameras_face_is_labelled_within_two_seconds(opened, served):
+    page = opened()
+    page.get_by_role("button", name="Start the camera").press("Enter")  # by keyboard
+    page.locator(
+        ".stage[data-state=on]"
+    ).wait_for()  # Chromium takes its time with the first camera of its life
+    started = time.monotonic()
+    page.locator(".label", has_text="Happy").wait_for()
+    assert time.monotonic() - started < SECONDS
+
+    most = page.locator(".live .bars .most")
+    assert most.inner_text().startswith("Happy") and int(re.search(r"(\d+)%", most.inner_text())[1]) > 60
+    page.locator(".latency", has_text="ms from frame to label").wait_for()
+    page.locator(".live [role=status]", has_text="Happy").wait_for(state="attached")
+    drawn = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+    assert page.locator(".live canvas").evaluate(drawn)
+    assert not served.files(), "a frame was written to disk"
+
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download the CSV").click()
+    header, first, *_ = table_of(downloading.value)
+    assert header == ",".join(journal.COLUMNS) and first.startswith("camera,1,") and ",Happy," in first
+
+    page.get_by_role("button", name="Stop").press("Enter")
+    page.get_by_role("button", name="Start the camera").wait_for()
+    assert page.locator(".live .most").count() == 0
+
+
+def test_each_tab_counts_its_own_faces(opened):
+    for page in (opened(), opened()):
+        page.get_by_role("button", name="Start the camera").click()
+        page.locator(".label", has_text="Happy").wait_for()
+        with page.expect_download() as downloading:
+            page.get_by_role("button", name="Download the CSV").click()
+        faces = {line.split(",")[3] for line in table_of(downloading.value)[1:]}
+        assert faces == {"1"}
+
+
+def test_a_browser_that_lends_no_camera_is_told_why(opened):
+    page = opened()
+    page.evaluate("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    page.get_by_role("button", name="Start the camera").click()
+    page.get_by_role("alert").filter(has_text="over https").wait_for()
+
+
+def test_a_picture_is_marked_and_not_kept(opened, files, served):
+    page = opened()
+    panel = tab(page, "Picture")
+    panel.locator("input[type=file]").set_input_files(files / "smile.png")
+    panel.get_by_role("status").filter(has_text="1 face found.").wait_for()
+    shown = panel.get_by_role("img", name="smile.png, with its faces marked: Happy")
+    assert shown.evaluate("(image) => image.naturalWidth") == 640
+    assert panel.locator(".card h2").inner_text().startswith("Happy")
+    with page.expect_download() as downloading:
+        panel.get_by_role("link", name="Download the CSV").click()
+    assert downloading.value.suggested_filename == "smile.csv"
+    assert ",Happy," in table_of(downloading.value)[1]
+    assert not served.files(), "the picture was kept"
+
+
+def test_an_example_is_a_picture_too(opened):
+    panel = tab(opened(), "Picture")
+    panel.get_by_role("button", name="Look at a face drawn surprise").press("Enter")
+    panel.get_by_role("img", name="surprise.png, with its faces marked: Surprise").wait_for()
+
+
+def test_a_text_named_as_a_picture_is_a_sentence(opened, files, served):
+    panel = tab(opened(), "Picture")
+    panel.locator("input[type=file]").set_input_files(files / "notes.jpg")
+    alarm = panel.get_by_role("alert")
+    alarm.wait_for()
+    assert alarm.inner_text().startswith("notes.jpg cannot be read as a picture")
+    assert not served.files()
+
+
+def test_too_large_a_file_is_refused_with_a_sentence(opened, files, served):
+    page = opened()
+    panel = tab(page, "Picture")
+    panel.locator("input[type=file]").set_input_files(files / "large.jpg")
+    page.get_by_text(re.compile(r"exceed the maximum allowed size of 2")).wait_for()
+    assert not served.files()
+
+
+def test_a_video_plays_with_its_faces_marked_and_goes_with_its_tab(opened, files, served):
+    page = opened()
+    panel = tab(page, "Video")
+    panel.locator("input[type=file]").set_input_files(files / "smile.mp4")
+    panel.locator("video").wait_for(timeout=60_000)
+    page.wait_for_function("document.querySelector('.result video').readyState > 1")
+    assert panel.locator("video").evaluate("(video) => [video.videoWidth, video.error]") == [640, None]
+    assert panel.locator(".card h2").inner_text().startswith("Happy")
+    with page.expect_download() as downloading:
+        panel.get_by_role("link", name="Download the CSV").click()
+    assert len(table_of(downloading.value)) == 13  # a face in each of twelve frames
+    assert [path.suffix for path in served.files()] == [".webm"], "the video itself was kept"
+
+    page.close()
+    by = time.monotonic() + 30
+    while served.files() and time.monotonic() < by:
+        time.sleep(0.2)
+    assert not served.files()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_no_scrolling_sideways_and_no_serious_fault(opened, width, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened(width, scheme)
+    for name in ("Camera", "Picture", "Video"):
+        tab(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = Axe().run(page).response["violations"]
+        serious = [violation for violation in found if violation["impact"] in ("serious", "critical")]
+        assert not serious, json.dumps(serious, indent=1)[:3000]
