@@ -3,15 +3,16 @@
 Three tabs: a camera, pictures, videos. Each face is marked and has a bar for each emotion; a CSV can be downloaded.
 A network trained in data/ recognises them; where none was, the quick one of models/.
 What is kept: no picture. What the camera sees stays in memory for as long as it takes to recognise it. An uploaded file
-lies in a private folder until it has been read, an annotated video until its tab is closed or looks at another one.
-The folder goes when the script ends. Nothing goes to any other machine.
+lies in a private folder until it has been read, ten minutes at most; a video with its faces marked until its tab is
+closed, or looks at another one. The folder goes when the script ends. Nothing goes to any other machine.
 Run:    python Webcam_page.py
         python Webcam_page.py --model models/Strong.tflite --port 8080
         python Webcam_page.py --host 0.0.0.0 --certificate page.crt --key page.key   (for a phone: see the README)
-Expect: an address to open. Some 10 to 30 frames a second, labels a tenth of a second after the frame. Ctrl-C ends it.
+Expect: an address to open. On two busy cores ten frames a second, labels a tenth of a second later. Ctrl-C ends it.
 """
 
 import signal
+import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,7 @@ class Settings:
     smoothing: float = 0.4  # seconds over which the emotions of a moving face are smoothed; 0: not at all
     host: str = "127.0.0.1"  # who may open the page: this machine only; 0.0.0.0: whoever can reach it
     port: int = 7860  # 1 to 65535
-    certificate: str = (
-        ""  # with `key`, files for https: over plain http no browser lends another machine its camera
-    )
+    certificate: str = ""  # with `key`, files for https, without which no other machine lends its camera
     key: str = ""  # of the certificate
     root_path: str = ""  # where a proxy shows the page, on a notebook server /user/me/proxy/7860
     largest: float = 50  # megabytes of a picture or video
@@ -63,7 +62,7 @@ def refuse_impossible(settings: Settings) -> None:
     """Raise ValueError for settings that cannot be."""
     for name in ("largest", "longest", "visitors", "waiting"):
         if not 0 < getattr(settings, name) < 1e6:
-            raise ValueError(f"{name} is {getattr(settings, name)}, but must lie above 0.")
+            raise ValueError(f"{name} is {getattr(settings, name)}, but must lie between 0 and a million.")
     if settings.smoothing < 0:
         raise ValueError(f"smoothing is {settings.smoothing}, but must not be below 0.")
     if not 1 <= settings.port <= 65535:
@@ -73,6 +72,12 @@ def refuse_impossible(settings: Settings) -> None:
     for path in (settings.certificate, settings.key):
         if path and not Path(path).is_file():
             raise FileNotFoundError(f"{path} is not there. It should be a file for https.")
+    if settings.certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.key)
+        except ssl.SSLError as error:
+            pair = f"{settings.certificate} and {settings.key}"
+            raise ValueError(f"{pair} are no certificate and its key, in the format PEM.") from error
 
 
 def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
@@ -133,7 +138,8 @@ def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
     # ----------------------------------------------------------------------------------------------
     one_at_a_time = {"concurrency_limit": 1, "concurrency_id": "files", "api_visibility": "private"}
     upload = {"height": 170, "elem_classes": "drop", "show_label": False, "container": False}
-    with gr.Blocks(title="Facial expressions", analytics_enabled=False) as blocks:
+    # Uploads are removed once they have been read; those of tabs that were closed before that, after ten minutes.
+    with gr.Blocks(title="Facial expressions", analytics_enabled=False, delete_cache=(60, 600)) as blocks:
         page.html(page.heading(recogniser.path.name))
         with gr.Tabs():
             with gr.Tab("Camera"):

@@ -3,6 +3,8 @@
 // frames and none late.
 const WIDEST = 640; // pixels of what is sent, as wide as faces are looked for
 const QUICKEST = 40; // milliseconds from frame to frame
+const PATIENCE = 3; // frames without an answer, one after the other, after which the camera is let go
+const SILENT = "The machine behind this page does not answer. Does Webcam_page.py still run there?";
 const MIRRORED = "user"; // people know themselves from the mirror; a camera at the back shows things as they are
 
 const find = (selector) => element.querySelector(selector);
@@ -13,7 +15,7 @@ const lines = [...element.querySelectorAll(".bars li")];
 const names = lines.map((line) => line.firstElementChild.textContent);
 const sent = document.createElement("canvas");
 
-let stream = null, facing = MIRRORED, run = 0, told = "", toldAt = 0, delays = [], frames = [];
+let stream = null, facing = MIRRORED, run = 0, told = "", toldAt = 0, delays = [], frames = [], unanswered = 0;
 
 watch("value", () => { start.disabled = !props.value; }); // the name comes a moment after the page
 start.addEventListener("click", () => open());
@@ -67,6 +69,7 @@ function close(sentence) {
   latency.textContent = "\u00a0";
   delays = [];
   frames = [];
+  unanswered = 0;
 }
 
 function sentenceOf(error) {
@@ -79,14 +82,15 @@ function sentenceOf(error) {
 async function follow(mine) {
   while (mine === run) {
     const taken = performance.now();
-    let seen;
-    try {
-      seen = await server.look({ visitor: props.value, picture: grabbed() });
-    } catch {
-      seen = { error: "The machine behind this page does not answer. Does Webcam_page.py still run?", stop: true };
-    }
+    // Of a server that is out of reach Gradio gives nothing back, or an error.
+    const seen = await server.look({ visitor: props.value, picture: grabbed() }).catch(() => null);
     if (mine !== run) return;
-    if (seen.error) {
+    unanswered = seen ? 0 : unanswered + 1;
+    if (unanswered > PATIENCE) { close(SILENT); return; }
+    if (!seen) {
+      latency.textContent = "No answer; trying again.";
+      await new Promise((done) => setTimeout(done, 500));
+    } else if (seen.error) {
       if (seen.stop) { close(seen.error); return; }
       latency.textContent = seen.error;
     } else {
@@ -174,7 +178,8 @@ function measure(taken) {
 }
 
 async function download() {
-  const table = await server.table({ visitor: props.value });
+  const table = await server.table({ visitor: props.value }).catch(() => null);
+  if (!table) { close(SILENT); return; }
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([table], { type: "text/csv" }));
   link.download = "camera.csv";

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +24,8 @@ import numpy as np
 from PIL import Image
 
 MOST_ROWS = 20_000  # of a tab's camera, the last ones: half an hour of one face; they take 30 MB
+STALLED = 3.0  # seconds without a frame, as on a slow line, over which a face keeps its number
 IDLE = 60.0  # seconds without a frame after which a camera's place may go to another
-KEPT = 3600.0  # seconds for which a video is kept whose tab was closed unnoticed
 LONGEST_SIDE = 1280  # pixels of a camera's frame, and of whatever is shown
 
 
@@ -109,15 +110,14 @@ class Visitors:
             if name not in self.known:
                 if len(self.known) >= self.most:
                     self._make_room()
-                self.known[name] = Visitor(Tracker(self.smoothing))
+                self.known[name] = Visitor(Tracker(self.smoothing, patience=STALLED))
             return self.known[name]
 
     def _make_room(self) -> None:
         name, visitor = min(self.known.items(), key=lambda known: known[1].started + known[1].last)
         if time.monotonic() - visitor.started - visitor.last < IDLE:
-            raise Full(
-                f"{self.most} cameras are being looked at, and that is all there may be. Try again later."
-            )
+            cameras = "1 camera is" if self.most == 1 else f"{self.most} cameras are"
+            raise Full(f"{cameras} on already, and no more may be at a time. Try again later.")
         del self.known[name]
 
 
@@ -161,21 +161,19 @@ class Films:
         self.of_tab: dict[str, Path] = {}
 
     def make(self, path: Path, tab: str, progress: Callable[[float], None]) -> Film:
-        """Look for faces in a video, frame by frame. Raises ValueError for what is no video."""
+        """Look for faces in a video, frame by frame. Raises ValueError for what is none, and once its tab has gone."""
         self.forget(tab)
-        self._forget_old()
         video, tracker, finder = Video(path), Tracker(self.smoothing), Finder(live=True)
         seen: dict[int, list[np.ndarray]] = {}
         rows: list[Row] = []
         # The name can't be guessed, for whoever knows it can fetch it. Browsers play no MPEG-4, but WebM.
         self.of_tab[tab] = annotated = self.folder / f"{secrets.token_hex(16)}.webm"
-        frames, seconds, whole, expected = iter(video), 0.0, True, self._expected(video)
-        first = next(frames)
-        with recording(annotated, video.rate, smaller(first.picture).shape[1::-1]) as drawn:
-            frame = first
-            while frame:
-                if frame.seconds > self.longest:
-                    whole = False
+        seconds, whole, expected = 0.0, True, self._expected(video)
+        with ExitStack() as open_files:
+            drawn = None
+            for frame in video:
+                whole = frame.seconds <= self.longest
+                if not whole or tab not in self.of_tab:
                     break
                 seconds = frame.seconds
                 found = recognise(frame.picture, finder, self.recogniser, self.views)
@@ -184,10 +182,16 @@ class Films:
                     seen.setdefault(face.number, []).append(face.probabilities)
                 rows += rows_of(path.name, faces, frame.number, seconds)
                 draw(frame.picture, faces)
-                drawn.write(smaller(frame.picture))
+                shown = smaller(frame.picture)
+                drawn = drawn or open_files.enter_context(
+                    recording(annotated, video.rate, shown.shape[1::-1])
+                )
+                drawn.write(shown)
                 progress(min(1.0, frame.number / expected))
-                frame = next(frames, None)
         video.capture.release()
+        if tab not in self.of_tab:
+            annotated.unlink(missing_ok=True)
+            raise ValueError(f"{path} was not looked at to its end, because its page was closed.")
         means = {number: np.mean(probabilities, axis=0) for number, probabilities in seen.items()}
         return Film(annotated, path.name, rows, means, seconds, whole and not video.cut_short)
 
@@ -199,11 +203,6 @@ class Films:
         path = self.of_tab.pop(tab, None)
         if path:
             path.unlink(missing_ok=True)
-
-    def _forget_old(self) -> None:
-        for tab, path in list(self.of_tab.items()):
-            if path.exists() and time.time() - path.stat().st_mtime > KEPT:
-                self.forget(tab)
 
 
 def smaller(picture: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Webcam_page.py in a real browser whose camera is a file: what people see, and what stays where it is."""
 
+import base64
 import importlib.util
 import json
 import os
@@ -8,12 +9,15 @@ import shutil
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from pipeline import journal
+from pipeline import journal, shipped
+from pipeline.runtime import Recogniser
+from pipeline.visitors import IDLE, Films, Full, Shared, Visitors
 
 import cv2
 import numpy as np
@@ -55,6 +59,83 @@ def files(tmp_path_factory, photograph) -> Path:
 
 
 # --------------------------------------------------------------------------------------------------
+# Cameras, without a server
+# --------------------------------------------------------------------------------------------------
+def as_sent(picture: np.ndarray) -> str:
+    """A picture as a browser sends it."""
+    return f"data:image/jpeg;base64,{base64.b64encode(cv2.imencode('.jpg', picture)[1]).decode()}"
+
+
+def cameras(most: int) -> Visitors:
+    return Visitors(Shared(Recogniser(shipped.QUICK)), views=1, smoothing=0.4, most=most)
+
+
+def test_a_camera_too_many_waits_until_another_is_done(photograph):
+    visitors, frame = cameras(most=1), as_sent(photograph)
+    assert [face.emotion for face in visitors.look("one", frame).faces] == ["Happy"]
+    with pytest.raises(Full, match="1 camera"):
+        visitors.look("other", frame)
+    visitors.forget("one")
+    assert visitors.look("other", frame).faces and not visitors.rows("one")
+
+
+def test_a_camera_that_has_been_idle_makes_room(photograph):
+    visitors, frame = cameras(most=1), as_sent(photograph)
+    visitors.look("one", frame)
+    visitors.known["one"].started -= IDLE + 1
+    assert visitors.look("other", frame).faces
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "data:image/jpeg;base64,", "data:,!!", "data:;base64,R0lGODlhAQABAAAAACw="]
+)
+def test_what_is_no_frame_is_a_sentence(sent):
+    with pytest.raises(ValueError, match="no picture"):
+        cameras(most=1).look("one", sent)
+
+
+def test_a_frame_too_large_is_refused_unread():
+    with pytest.raises(ValueError, match="1280 pixels"):
+        cameras(most=1).look("one", as_sent(np.zeros((1, 1281, 3), np.uint8)))
+
+
+def test_many_threads_are_answered_as_one_is(photograph):
+    visitors, frame = cameras(most=8), as_sent(photograph)
+    alone = visitors.look("alone", frame).faces[0].probabilities
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda tab: visitors.look(str(tab % 4), frame), range(24)))
+    for seen in together:
+        np.testing.assert_allclose(seen.faces[0].probabilities, alone, atol=1e-5)
+    assert {row["face"] for row in visitors.rows("0")} == {1}
+
+
+# --------------------------------------------------------------------------------------------------
+# Videos, without a server
+# --------------------------------------------------------------------------------------------------
+def films(folder: Path, longest: float = 60) -> Films:
+    return Films(folder, Shared(Recogniser(shipped.QUICK)), views=1, smoothing=0.4, longest=longest)
+
+
+def test_of_a_long_video_the_beginning_is_looked_at(files, tmp_path):
+    film = films(tmp_path, longest=0.2).make(files / "smile.mp4", "tab", lambda share: None)
+    assert not film.whole and film.seconds == pytest.approx(0.2)
+    assert [row["frame"] for row in film.rows] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_tab_has_one_video(files, tmp_path):
+    made = films(tmp_path)
+    first, second = (made.make(files / "smile.mp4", "tab", lambda share: None) for _ in range(2))
+    assert first.whole and list(tmp_path.iterdir()) == [second.path]
+
+
+def test_nothing_is_left_of_a_video_whose_tab_is_closed_meanwhile(files, tmp_path):
+    made = films(tmp_path)
+    with pytest.raises(ValueError, match="page was closed"):
+        made.make(files / "smile.mp4", "tab", lambda share: made.forget("tab"))
+    assert not list(tmp_path.iterdir())
+
+
+# --------------------------------------------------------------------------------------------------
 # The server
 # --------------------------------------------------------------------------------------------------
 @dataclass
@@ -64,6 +145,7 @@ class Served:
     process: object
     address: str
     temporary: Path
+    elsewhere: socket.socket
     printed: list[str] = field(default_factory=list)
 
     def files(self) -> list[Path]:
@@ -85,10 +167,17 @@ def free_port() -> int:
 def serve(project, temporary: Path, *arguments: object) -> Served:
     temporary.mkdir()
     port = free_port()
+    elsewhere = socket.create_server(("127.0.0.1", 0))  # whatever is asked of another machine goes here
+    proxy = f"http://127.0.0.1:{elsewhere.getsockname()[1]}"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("TMPDIR", str(temporary))
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            environment.setenv(name, proxy)
+            environment.setenv(name.lower(), proxy)
+        environment.setenv("NO_PROXY", "127.0.0.1,localhost")
+        environment.setenv("no_proxy", "127.0.0.1,localhost")
         process = project.start("Webcam_page.py", "--port", port, *arguments)
-    served = Served(process, f"http://127.0.0.1:{port}/", temporary)
+    served = Served(process, f"http://127.0.0.1:{port}/", temporary, elsewhere)
     for line in process.stdout:
         served.printed.append(line.rstrip())
         if "Ctrl-C ends it" in line:
@@ -106,8 +195,13 @@ def served(tmp_path_factory):
     if served.process.poll() is None:
         served.end()
     said = "\n".join(served.printed)
-    assert "Traceback" not in said and "Warning" not in said, said
+    strangers = said.count("was not uploaded by a user")  # at whom Gradio shakes its head at length
+    assert said.count("Traceback") == strangers and "Warning" not in said, said
     assert not list(served.temporary.iterdir()), "something is kept after the end"
+    served.elsewhere.setblocking(False)
+    with pytest.raises(BlockingIOError):  # nobody has asked
+        served.elsewhere.accept()
+    served.elsewhere.close()
 
 
 @pytest.mark.skipif(HAS_GRADIO, reason="Gradio is here")
@@ -134,6 +228,7 @@ def test_a_package_that_is_missing_is_told_how_to_be_installed(project):
         (("--port", 70_000), "port is 70000"),
         (("--largest", 0), "largest is 0"),
         (("--certificate", "page.crt"), "needs its key"),
+        (("--certificate", __file__, "--key", __file__), "no certificate and its key"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(project, arguments, sentence):
@@ -154,7 +249,7 @@ def test_only_this_machine_is_answered(served):
     assert not any("Whoever" in line for line in served.printed)
     port = int(served.address.rstrip("/").rpartition(":")[2])
     with socket.socket() as other:
-        other.bind(("127.0.0.2", 0))  # another address of this machine stands in for the network's
+        # Another address of this machine stands in for the network's.
         assert other.connect_ex(("127.0.0.2", port)), "the page is served at other addresses, too"
 
 
@@ -165,6 +260,22 @@ def test_too_large_a_request_is_refused_before_it_is_read(served):
     if isinstance(refused.value, HTTPError):
         assert refused.value.code == 413 and b"2 MB at most" in refused.value.read()
     assert not served.files()
+
+
+def test_a_file_that_was_not_uploaded_is_neither_read_nor_removed(served, tmp_path, photograph):
+    cv2.imwrite(str(tmp_path / "private.png"), photograph)
+    config = json.load(urlopen(f"{served.address}config", timeout=30))
+    uploads = [one["id"] for one in config["dependencies"] if one["targets"][0][1] == "upload"]
+    assert len(uploads) == 2
+    for function in uploads:
+        told = {"path": str(tmp_path / "private.png"), "meta": {"_type": "gradio.FileData"}}
+        asked = {"data": [told], "fn_index": function, "session_hash": "stranger"}
+        body, kind = json.dumps(asked).encode(), {"Content-Type": "application/json"}
+        urlopen(Request(f"{served.address}gradio_api/queue/join", data=body, headers=kind), timeout=30)
+        with urlopen(f"{served.address}gradio_api/queue/data?session_hash=stranger", timeout=60) as events:
+            answer = next(line for line in events if b"process_completed" in line)
+        assert json.loads(answer.removeprefix(b"data: "))["success"] is False
+    assert (tmp_path / "private.png").is_file()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -256,8 +367,8 @@ def test_each_tab_counts_its_own_faces(opened):
         page.locator(".label", has_text="Happy").wait_for()
         with page.expect_download() as downloading:
             page.get_by_role("button", name="Download the CSV").click()
-        faces = {line.split(",")[3] for line in table_of(downloading.value)[1:]}
-        assert faces == {"1"}
+        first = table_of(downloading.value)[1].split(",")
+        assert first[journal.COLUMNS.index("face")] == first[journal.COLUMNS.index("frame")] == "1"
 
 
 def test_a_browser_that_lends_no_camera_is_told_why(opened):
@@ -265,6 +376,15 @@ def test_a_browser_that_lends_no_camera_is_told_why(opened):
     page.evaluate("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
     page.get_by_role("button", name="Start the camera").click()
     page.get_by_role("alert").filter(has_text="over https").wait_for()
+
+
+def test_a_camera_is_let_go_when_nobody_answers(opened):
+    page = opened()
+    page.get_by_role("button", name="Start the camera").click()
+    page.locator(".label", has_text="Happy").wait_for()
+    page.route("**/component_server/**", lambda route: route.abort())
+    page.get_by_role("alert").filter(has_text="does not answer").wait_for()
+    assert page.locator(".live video").evaluate("(video) => video.srcObject") is None
 
 
 def test_a_picture_is_marked_and_not_kept(opened, files, served):
