@@ -28,6 +28,7 @@ from pipeline.recognition import chosen_recogniser, recognise
 from pipeline.visitors import Films, Full, Shared, Visitors
 
 import gradio as gr
+import numpy as np
 import tyro
 
 
@@ -110,9 +111,9 @@ def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
 
     def of_example(event: gr.EventData) -> str:
         name, picture = page.examples()[int(event.number)]
-        return of_array(picture, f"{name.lower()}.png")
+        return of_array(picture.copy(), f"{name.lower()}.png")  # it is drawn on
 
-    def of_array(picture, name: str) -> str:
+    def of_array(picture: np.ndarray, name: str) -> str:
         # Each picture gets a finder of its own, because it comes in a thread of its own.
         return page.picture_result(name, picture, recognise(picture, Finder(), recogniser, settings.views))
 
@@ -159,7 +160,7 @@ def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
                 page.html(
                     page.hint(
                         f"{settings.largest:g} MB at most; its first {settings.longest:g} seconds are looked at, "
-                        "at about its own speed."
+                        "which takes longer than they last."
                     )
                 )
                 film = page.html("")
