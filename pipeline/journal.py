@@ -9,7 +9,7 @@ import importlib.util
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TextIO
 
 from pipeline.dataset import EMOTIONS
 from pipeline.files import shown, whole_or_not
@@ -147,12 +147,16 @@ class Journal:
 
 
 def write_csv(rows: Iterator[Row], path: Path) -> None:
-    """As spreadsheets read it; a cell that they would run as a formula gets an apostrophe in front."""
     with open(path, "w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-        table.writeheader()
-        for row in rows:
-            table.writerow({name: harmless(value) for name, value in row.items()})
+        write_csv_to(file, rows)
+
+
+def write_csv_to(file: TextIO, rows: Iterable[Row]) -> None:
+    """As spreadsheets read it; a cell that they would run as a formula gets an apostrophe in front."""
+    table = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+    table.writeheader()
+    for row in rows:
+        table.writerow({name: harmless(value) for name, value in row.items()})
 
 
 def harmless(value: Any) -> Any:

@@ -25,6 +25,8 @@ def _remedy(module: str, script: str) -> str:
         return (
             f"KERAS_BACKEND is {backend!r}: install that, or unset KERAS_BACKEND to compute with TensorFlow."
         )
+    if module == "gradio":
+        return f"Run: {sys.executable} -m pip install -r requirements-page.txt"
     python = Path(".venv") / ("Scripts" if os.name == "nt" else "bin") / "python"
     return f"Run: python3 run.py   which installs everything, and then: {python} {script}"
 

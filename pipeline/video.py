@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.files import whole_or_not
+from pipeline.quiet import without_chatter
 
 import cv2
 import numpy as np
@@ -18,7 +19,8 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
 USUAL_RATE = 25.0  # frames per second, of a video that doesn't tell its own
-FORMAT = "mp4v"  # MPEG-4, which every OpenCV writes into .mp4
+# What every OpenCV writes: MPEG-4, quickly, and VP8, ten times as slowly, which is what browsers play.
+FORMATS = {".mp4": "mp4v", ".webm": "VP80"}
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Camera:
 
 
 class Recording:
-    """An .mp4 of so many frames per second and of (width, height) pixels, of which the format drops an odd last one.
+    """An .mp4 or .webm of so many frames per second and of (width, height) pixels; .mp4 drops an odd last one.
 
     Raises OSError where it can't be written.
     """
@@ -179,7 +181,9 @@ class Recording:
     def __init__(self, path: Path, rate: float, size: tuple[int, int]):
         if not is_utf8(path):
             raise OSError(f"{path} cannot be written as a video (its name is not UTF-8).")
-        self.writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*FORMAT), rate, size)
+        code = cv2.VideoWriter_fourcc(*FORMATS[path.suffix])
+        with without_chatter():  # of WebM FFmpeg says each time that it doesn't mark VP8
+            self.writer = cv2.VideoWriter(str(path), code, rate, size)
         if not self.writer.isOpened():
             raise OSError(f"{path} cannot be written as a video.")
 

@@ -1,0 +1,182 @@
+"""Live recognition in a browser: this machine's, or over the network that of a laptop or a phone.
+
+Three tabs: a camera, pictures, videos. Each face is marked and has a bar for each emotion; a CSV can be downloaded.
+A network trained in data/ recognises them; where none was, the quick one of models/.
+What is kept: no picture. What the camera sees stays in memory for as long as it takes to recognise it. An uploaded file
+lies in a private folder until it has been read, ten minutes at most; a video with its faces marked until its tab is
+closed, or looks at another one. The folder goes when the script ends. Nothing goes to any other machine.
+Run:    python Webcam_page.py
+        python Webcam_page.py --model models/Strong.tflite --port 8080
+        python Webcam_page.py --host 0.0.0.0 --certificate page.crt --key page.key   (for a phone: see the README)
+Expect: an address to open. On two busy cores ten frames a second, labels a tenth of a second later. Ctrl-C ends it.
+"""
+
+import signal
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline import page, shipped
+from pipeline.cache import Cache
+from pipeline.cli import worded
+from pipeline.faces import Finder
+from pipeline.in_private import FOLDER
+from pipeline.pictures import read_picture
+from pipeline.recognition import chosen_recogniser, recognise
+from pipeline.visitors import Films, Full, Shared, Visitors
+
+import gradio as gr
+import numpy as np
+import tyro
+
+
+@dataclass
+class Settings:
+    model: str = ""  # a file that step 13 saved; "": the network trained in data/, else models/Compact.tflite
+    views: Literal[1, 2, 18] = 2  # of each face, to average over: 2 with its mirror image, 18 shifted too
+    smoothing: float = 0.4  # seconds over which the emotions of a moving face are smoothed; 0: not at all
+    host: str = "127.0.0.1"  # who may open the page: this machine only; 0.0.0.0: whoever can reach it
+    port: int = 7860  # 1 to 65535
+    certificate: str = ""  # with `key`, files for https, without which no other machine lends its camera
+    key: str = ""  # of the certificate
+    root_path: str = ""  # where a proxy shows the page, on a notebook server /user/me/proxy/7860
+    largest: float = 50  # megabytes of a picture or video
+    longest: float = 60  # seconds of a video that are looked at
+    visitors: int = 8  # cameras at a time
+    waiting: int = 8  # pictures and videos that may wait for their turn
+    browser: bool = False  # True: open the page here
+
+
+def main(settings: Settings) -> None:
+    refuse_impossible(settings)
+    recogniser = Shared(chosen_recogniser(settings.model, Cache(), shipped.QUICK))
+    # The first look takes longest, and no visitor should wait for it.
+    recognise(page.examples()[0][1], Finder(live=True), recogniser, settings.views)
+    # Ended from outside, too, it leaves no files behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    page.serve(build(settings, recogniser), settings)
+
+
+def refuse_impossible(settings: Settings) -> None:
+    """Raise ValueError for settings that cannot be."""
+    for name in ("largest", "longest", "visitors", "waiting"):
+        if not 0 < getattr(settings, name) < 1e6:
+            raise ValueError(f"{name} is {getattr(settings, name)}, but must lie between 0 and a million.")
+    if settings.smoothing < 0:
+        raise ValueError(f"smoothing is {settings.smoothing}, but must not be below 0.")
+    if not 1 <= settings.port <= 65535:
+        raise ValueError(f"port is {settings.port}, but must lie between 1 and 65535.")
+    if bool(settings.certificate) != bool(settings.key):
+        raise ValueError("A certificate needs its key, and a key its certificate: name both, or neither.")
+    for path in (settings.certificate, settings.key):
+        if path and not Path(path).is_file():
+            raise FileNotFoundError(f"{path} is not there. It should be a file for https.")
+    if settings.certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.key)
+        except ssl.SSLError as error:
+            pair = f"{settings.certificate} and {settings.key}"
+            raise ValueError(f"{pair} are no certificate and its key, in the format PEM.") from error
+
+
+def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
+    """The page: what stands where, and what answers to what."""
+    visitors = Visitors(recogniser, settings.views, settings.smoothing, settings.visitors)
+    films = Films(FOLDER / "films", recogniser, settings.views, settings.smoothing, settings.longest)
+
+    # ----------------------------------------------------------------------------------------------
+    # What answers
+    # ----------------------------------------------------------------------------------------------
+    def look(told: dict) -> dict:
+        """The faces in a frame of a tab's camera, as page.js draws them; or a sentence."""
+        try:
+            return page.answer(visitors.look(str(told["visitor"]), str(told["picture"])))
+        except (ValueError, KeyError, TypeError) as error:
+            return {"error": page.reason(error), "stop": isinstance(error, Full)}
+
+    def table(told: dict) -> str:
+        """What a tab's camera has shown so far, as CSV."""
+        return page.as_csv(visitors.rows(str(told["visitor"])))
+
+    def of_picture(upload: str) -> tuple[str, None]:
+        path = Path(upload)
+        try:
+            return of_array(read_picture(path), path.name), None
+        except (ValueError, OSError) as error:
+            return page.sentence(page.reason(error, path)), None
+        finally:
+            page.forget(path)
+
+    def of_example(event: gr.EventData) -> str:
+        name, picture = page.examples()[int(event.number)]
+        return of_array(picture.copy(), f"{name.lower()}.png")  # it is drawn on
+
+    def of_array(picture: np.ndarray, name: str) -> str:
+        # Each picture gets a finder of its own, because it comes in a thread of its own.
+        return page.picture_result(name, picture, recognise(picture, Finder(), recogniser, settings.views))
+
+    def of_video(upload: str, request: gr.Request, progress=gr.Progress()) -> tuple[str, None]:  # noqa: B008
+        path = Path(upload)
+        try:
+            film = films.make(path, request.session_hash, lambda share: progress(share, desc="Looking"))
+            return page.film_result(film), None
+        except (ValueError, OSError) as error:
+            return page.sentence(page.reason(error, path)), None
+        finally:
+            page.forget(path)
+
+    def named(request: gr.Request) -> str:
+        return request.session_hash
+
+    def leave(request: gr.Request) -> None:
+        visitors.forget(request.session_hash)
+        films.forget(request.session_hash)
+
+    # ----------------------------------------------------------------------------------------------
+    # What stands where
+    # ----------------------------------------------------------------------------------------------
+    one_at_a_time = {"concurrency_limit": 1, "concurrency_id": "files", "api_visibility": "private"}
+    upload = {"height": 170, "elem_classes": "drop", "show_label": False, "container": False}
+    # Uploads are removed once they have been read; those of tabs that were closed before that, after ten minutes.
+    with gr.Blocks(title="Facial expressions", analytics_enabled=False, delete_cache=(60, 600)) as blocks:
+        page.html(page.heading(recogniser.path.name))
+        with gr.Tabs():
+            with gr.Tab("Camera"):
+                camera = page.camera(look, table)
+            with gr.Tab("Picture"):
+                picture = gr.File(file_types=["image"], label="A picture with faces", **upload)
+                page.html(
+                    page.hint(
+                        f"A photograph of {settings.largest:g} MB at most. Or one of these drawings, though the "
+                        "networks that ship have learnt from photographs:"
+                    )
+                )
+                examples = page.example_buttons()
+                found = page.html("")
+            with gr.Tab("Video"):
+                video = gr.File(file_types=["video"], label="A video with faces", **upload)
+                page.html(
+                    page.hint(
+                        f"{settings.largest:g} MB at most; its first {settings.longest:g} seconds are looked at, "
+                        "which takes longer than they last."
+                    )
+                )
+                film = page.html("")
+        page.html(page.footnote())
+        picture.upload(of_picture, picture, [found, picture], **one_at_a_time)
+        examples.click(of_example, None, found, **one_at_a_time)
+        video.upload(of_video, video, [film, video], **one_at_a_time)
+        blocks.load(named, None, camera, show_progress="hidden", api_visibility="private")
+        blocks.unload(leave)
+    return blocks.queue(max_size=settings.waiting, api_open=False)
+
+
+if __name__ == "__main__":
+    purpose, _, _ = __doc__.partition("\nRun:")
+    chosen = tyro.cli(Settings, description=purpose)
+    try:
+        main(chosen)
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {worded(error)}")
