@@ -46,9 +46,7 @@ MOST_TOLD = 20  # on the screen
 
 @dataclass
 class Settings:
-    images: tuple[
-        str, ...
-    ] = ()  # pictures, videos, CSVs of FER2013 rows, folders, patterns; none: only the report
+    images: tuple[str, ...] = ()  # pictures, videos, folders, patterns, CSVs of FER2013; none: report only
     faces: Literal["find", "crop"] = "find"  # crop: each picture is a face already, closely cut out
     model: str = ""  # a file that step 13 saved; "": the network trained in data/, else models/Strong.tflite
     views: Literal[1, 2, 18] = 2  # of each new face, to average over: 2 with its mirror image, 18 shifted too
