@@ -20,7 +20,7 @@ from typing import Literal
 
 from pipeline import page, shipped
 from pipeline.cache import Cache
-from pipeline.cli import worded
+from pipeline.cli import run_live
 from pipeline.faces import Finder
 from pipeline.in_private import FOLDER
 from pipeline.pictures import read_picture
@@ -49,9 +49,9 @@ class Settings:
     browser: bool = False  # True: open the page here
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings, cache: Cache) -> None:
     refuse_impossible(settings)
-    recogniser = Shared(chosen_recogniser(settings.model, Cache(), shipped.QUICK))
+    recogniser = Shared(chosen_recogniser(settings.model, cache, shipped.QUICK))
     # The first look takes longest, and no visitor should wait for it.
     recognise(page.examples()[0][1], Finder(live=True), recogniser, settings.views)
     # Ended from outside, too, it leaves no files behind.
@@ -174,9 +174,4 @@ def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
 
 
 if __name__ == "__main__":
-    purpose, _, _ = __doc__.partition("\nRun:")
-    chosen = tyro.cli(Settings, description=purpose)
-    try:
-        main(chosen)
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {worded(error)}")
+    run_live(main, Settings, "Live recognition in a browser")

@@ -37,6 +37,7 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.json"  # which requirements are installed
 REQUIREMENTS = ROOT / "requirements.txt"
 TEST_REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+PAGE_REQUIREMENTS = ROOT / "requirements-page.txt"
 TRANSFER_REQUIREMENTS = ROOT / "requirements-transfer.txt"  # to be installed without what they ask for
 
 QUICK = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
@@ -48,7 +49,7 @@ def main() -> int:
         print_steps()
         return 0
     if not options.no_venv and Path(sys.prefix).resolve() != VENV.resolve():
-        tests = [TEST_REQUIREMENTS, TRANSFER_REQUIREMENTS]
+        tests = [TEST_REQUIREMENTS, PAGE_REQUIREMENTS, TRANSFER_REQUIREMENTS]
         install([REQUIREMENTS, *tests] if options.test else [REQUIREMENTS])
         return run_and_wait([str(VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]])
     if options.test:

@@ -163,7 +163,7 @@ def done(tmp_path_factory) -> Done:
     astronaut().save(home / "=1+1.png")
     del bad["folder.jpg"]  # which is looked into
 
-    named = ["=1+1.png", folder, folder / "missing.jpg"]
+    named = ["=1+1.png", folder, folder / "missing.jpg", *folder.glob("\udcff.png")]  # that one twice
     printed = project.run("Classification.py", "--images", *named, "--formats", "csv", "jsonl")
     return Done(project, folder, good, bad, printed)
 
@@ -422,6 +422,8 @@ def test_copies_of_pictures_from_anywhere_stay_apart_and_in_their_folder(here, t
     videos = ["b/y.avi.mp4", "b/y.avi.png", "b/y.mov.mp4", "b/y.mov.png"]
     files = sorted(path.relative_to(copies).as_posix() for path in copies.rglob("*.*"))
     assert files == sorted([*places, *videos])
+    here("../a/x.jpg", "in/z.jpg")
+    assert [path.name for path in (tmp_path / "results").iterdir() if path.is_dir()] == ["classified"]
     assert {place: (tmp_path / place).read_bytes() for place in places} == before
 
 

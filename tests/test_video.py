@@ -127,6 +127,15 @@ def test_a_film_without_frames_is_refused_and_one_without_times_has_the_usual_ra
     assert film.length == 0 and not film.cut_short
 
 
+def test_times_are_those_that_the_file_tells_where_it_does(tmp_path, opened):
+    (tmp_path / "film.mp4").write_bytes(b"x")
+    capture = opened(FakeCapture(frames=4))
+    told = iter([0.0, 10.0, 500.0, 0.0])  # milliseconds; the last isn't told
+    capture.get = lambda what: next(told) if what == cv2.CAP_PROP_POS_MSEC else 10.0
+    seconds = [frame.seconds for frame in Video(tmp_path / "film.mp4")]
+    np.testing.assert_allclose(seconds, [0, 0.01, 0.5, 0.6])
+
+
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="all names are Unicode there")
 def test_a_name_that_is_not_utf_8_does_not_end_the_process(tmp_path):
     film = write_film(tmp_path / "film.mp4", 25).rename(tmp_path / "film \udcff.mp4")
