@@ -29,7 +29,6 @@ from pipeline.visitors import Films, Full, Shared, Visitors
 
 import gradio as gr
 import numpy as np
-import tyro
 
 
 @dataclass
