@@ -18,7 +18,6 @@ import keras
 
 @dataclass
 class Settings:
-    first_filters: int = 32  # of a convolution before the picture halves for the first time; 0: none
     filters: tuple[int, ...] = (64, 128, 256)  # of each stage; from stage to stage the picture halves
     blocks: tuple[int, ...] = (1, 2, 2)  # residual blocks of each stage
     dropout: float = 0.3  # share of the features left out, in training, before the last layer
@@ -27,14 +26,7 @@ class Settings:
 
 
 def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
-    return residual_network(
-        "Strong",
-        face_shape,
-        settings.filters,
-        settings.blocks,
-        settings.dropout,
-        settings.first_filters,
-    )
+    return residual_network("Strong", face_shape, settings.filters, settings.blocks, settings.dropout)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The residual network that Compact_model.py and Strong_model.py build, each in a size of its own.
 
-K. He et al., "Deep Residual Learning for Image Recognition", 2015. The picture halves before the first residual block,
-which a processor needs to train it in an hour or two.
+K. He et al., "Deep Residual Learning for Image Recognition", 2015. Its first convolution halves the picture at once,
+which a processor needs to train it in an hour.
 """
 
 from pipeline.dataset import EMOTIONS
@@ -16,13 +16,11 @@ def residual_network(
     filters: tuple[int, ...],
     blocks: tuple[int, ...],
     dropout: float,
-    first_filters: int = 0,
 ) -> keras.Model:
     """A network for faces of `face_shape`, (height, width, channels), in [0, 1].
 
     filters and blocks: those of each stage; from stage to stage the picture halves. dropout: share of the features
-    left out, in training, before the last layer. first_filters: those of a convolution of the whole picture, before
-    it halves for the first time; 0: none. Raises ValueError where filters and blocks differ in length.
+    left out, in training, before the last layer. Raises ValueError where the two differ in length.
     """
     if len(filters) != len(blocks) or not filters:
         raise ValueError(
@@ -30,11 +28,7 @@ def residual_network(
         )
     faces = keras.Input(face_shape, name="face")
     x = layers.Rescaling(2.0, offset=-1.0)(faces)
-    if first_filters:
-        x = convolution(x, first_filters)
-        x = convolution(x, filters[0], strides=2)
-    else:
-        x = convolution(x, filters[0], kernel_size=5, strides=2)
+    x = convolution(x, filters[0], kernel_size=5, strides=2)
     for stage, (width, depth) in enumerate(zip(filters, blocks, strict=True)):
         for block in range(depth):
             x = residual_block(x, width, strides=2 if stage and not block else 1)
