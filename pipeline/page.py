@@ -17,10 +17,10 @@ from pipeline import shipped
 from pipeline.colours import EMOTION_COLOURS
 from pipeline.dataset import EMOTIONS
 from pipeline.drawing import COLOURS, draw, readable_on
+from pipeline.files import shown
 from pipeline.in_private import FOLDER
 from pipeline.journal import Row, rows_of, write_csv_to
 from pipeline.recognition import Recognised
-from pipeline.sources import shown
 from pipeline.visitors import Film, Seen, smaller
 
 import cv2
