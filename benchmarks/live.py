@@ -50,7 +50,7 @@ def main(settings: Settings) -> None:
             print(
                 f"of the slowest twentieth {1 / np.percentile(took, 95):.0f}; {told['memory'] / 1e6:.0f} MB at most"
             )
-        start_up(Path(folder) / "video.mp4")
+        start_up(Path(folder) / "video.mp4", str(ROOT / settings.model))
 
 
 def watch(settings: Settings) -> dict:
@@ -76,21 +76,14 @@ def watch(settings: Settings) -> dict:
     return {"seconds": seconds, "found": found / settings.frames, "memory": peak_memory() or 0}
 
 
-def start_up(video: Path, times: int = 5) -> None:
+def start_up(video: Path, model: str, times: int = 5) -> None:
     """From the start of Python to the end of a run over one frame."""
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"mp4v"), 30, (WIDTH, HEIGHT))
     for scene in scenes(1)[:3]:
         writer.write(cv2.cvtColor(scene, cv2.COLOR_RGB2BGR))
     writer.release()
-    command = [
-        sys.executable,
-        str(ROOT / "Webcam.py"),
-        "--source",
-        str(video),
-        "--headless",
-        "--seconds",
-        "0.01",
-    ]
+    command = [sys.executable, str(ROOT / "Webcam.py"), "--model", model, "--source", str(video)]
+    command += ["--headless", "--seconds", "0.01"]
     took = []
     for _ in range(times):
         started = time.perf_counter()

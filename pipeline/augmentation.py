@@ -87,7 +87,9 @@ def relight(faces: np.ndarray, contrast: np.ndarray, brightness: np.ndarray) -> 
     """Stretch each face's greys about their mean by `contrast` and add `brightness`, within [0, 1]."""
     mean = faces.mean(axis=(1, 2, 3), keepdims=True)
     stretch, lift = (values.astype(np.float32)[:, None, None, None] for values in (contrast, brightness))
-    return np.clip((faces - mean) * stretch + mean + lift, 0, 1)
+    relit = faces * stretch
+    relit += mean * (1 - stretch) + lift
+    return np.clip(relit, 0, 1, out=relit)
 
 
 def erase(
@@ -99,11 +101,10 @@ def erase(
     grey: np.ndarray,
 ) -> np.ndarray:
     """Put a patch of one grey over each face. Z. Zhong et al., "Random Erasing Data Augmentation", 2017."""
-    place = np.arange(faces.shape[1])
-    rows = (place >= top[:, None]) & (place < (top + height)[:, None])
-    columns = (place >= left[:, None]) & (place < (left + width)[:, None])
-    patch = (rows[:, :, None] & columns[:, None, :])[..., None]
-    return np.where(patch, grey[:, None, None, None], faces)
+    erased = faces.copy()
+    for face, y, x, rows, columns, shade in zip(erased, top, left, height, width, grey, strict=True):
+        face[y : y + rows, x : x + columns] = shade
+    return erased
 
 
 def mix(
