@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,9 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline import dataset, sample  # noqa: E402
 from pipeline.cache import Cache  # noqa: E402
+
+# A shell that starts the tests in the background has them and all that they start ignore Ctrl-C; some are about it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUIET = {"KERAS_BACKEND": "tensorflow", "PYTHONUTF8": "1"}
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline import video
@@ -36,16 +37,18 @@ def film(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), RATE, (320, 240))
     for number in range(int(60 * RATE)):
-        writer.write(cv2.cvtColor(scene(number), cv2.COLOR_RGB2BGR))
+        writer.write(scene(number % 40))
     writer.release()
     return path
 
 
+@lru_cache
 def scene(number: int) -> np.ndarray:
+    """A frame as OpenCV has it, BGR."""
     picture = cv2.resize(skimage.data.coffee(), (320, 240))
-    left = 10 + number % 40
+    left = 10 + number
     picture[20:220, left : left + 200] = cv2.resize(skimage.data.astronaut()[:256, 96:352], (200, 200))
-    return picture
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
 
 
 def recorded(results: Path) -> tuple[cv2.VideoCapture, list[dict[str, str]]]:
@@ -188,7 +191,7 @@ class Unplugged:
         time.sleep(0.05)
         self.number += 1
         there = self.number <= 10
-        return there, cv2.cvtColor(scene(self.number), cv2.COLOR_RGB2BGR) if there else None
+        return there, scene(self.number) if there else None
 
     def release(self) -> None:
         pass
