@@ -3,7 +3,7 @@
 Reads data/predictions and test_x, and shows results/classification_report.json and results/examples.png. Where pictures
 are named it finds the faces in them and tells their emotions: results/classification.csv (a row a face), copies of the
 pictures with the faces marked in results/classified/, and results/new_pictures.png. They are recognised by the network
-trained in data/; where none was, by the best of models/.
+trained in data/ on photographs; where none was, by the best of models/.
 Run:    python Classification.py
         python Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
         python Classification.py --images faces/ --faces crop --model models/Compact.tflite --formats csv parquet
@@ -48,7 +48,7 @@ MOST_TOLD = 20  # on the screen
 class Settings:
     images: tuple[str, ...] = ()  # pictures, videos, CSVs of faces, folders, patterns; none: only the report
     faces: Literal["find", "crop"] = "find"  # crop: each picture is a face already, closely cut out
-    model: str = ""  # a file that step 13 saved; "": the network trained in data/, else models/Strong.tflite
+    model: str = ""  # a saved file, or data; "": data if it knows photographs, else models/Strong.tflite
     views: Literal[1, 2, 18] = 2  # of each new face, to average over: 2 with its mirror image, 18 shifted too
     smoothing: float = 0.4  # seconds over which the emotions in a video are smoothed; 0: not at all
     annotate: bool = True  # False: no copies of pictures and videos with the faces marked

@@ -3,7 +3,7 @@
 A face keeps its number while it stays in sight, and its emotions are smoothed over time. Keys: q quit, s save the
 picture, r start and stop a recording, space pause, m mirror. Pictures and recordings, a video and a CSV each, go to
 results/webcam/.
-The network is the one trained in data/; where none was, models/Compact.tflite. Nothing leaves this machine.
+The network is the one trained in data/ on photographs, else models/Compact.tflite. Nothing leaves this machine.
 Run:    python Webcam.py
         python Webcam.py --source 1                     another camera
         python Webcam.py --source party.mp4             a video, as if it were live
@@ -40,7 +40,7 @@ KEYS = "q quit   s save   r record   space pause   m mirror"
 @dataclass
 class Settings:
     source: str = "0"  # a camera's number, a video file, or the URL of a stream
-    model: str = ""  # a file that step 13 saved; "": the network trained in data/, else models/Compact.tflite
+    model: str = ""  # a saved file, or data; "": data if it knows photographs, else models/Compact.tflite
     smoothing: float = 0.4  # seconds over which emotions are smoothed, against flicker; 0: not at all
     mirror: bool = True  # False: not as in a mirror; of a camera alone
     bars: bool = True  # False: only the box and the emotion

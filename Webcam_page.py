@@ -1,7 +1,7 @@
 """Live recognition in a browser: this machine's, or over the network that of a laptop or a phone.
 
 Three tabs: a camera, pictures, videos. Each face is marked and has a bar for each emotion; a CSV can be downloaded.
-A network trained in data/ recognises them; where none was, the quick one of models/.
+A network trained in data/ on photographs recognises them; where none was, the quick one of models/.
 What is kept: no picture. What the camera sees stays in memory for as long as it takes to recognise it. An uploaded file
 lies in a private folder until it has been read, ten minutes at most; a video with its faces marked until its tab is
 closed, or looks at another one. The folder goes when the script ends. Nothing goes to any other machine.
@@ -33,7 +33,7 @@ import numpy as np
 
 @dataclass
 class Settings:
-    model: str = ""  # a file that step 13 saved; "": the network trained in data/, else models/Compact.tflite
+    model: str = ""  # a saved file, or data; "": data if it knows photographs, else models/Compact.tflite
     views: Literal[1, 2, 18] = 2  # of each face, to average over: 2 with its mirror image, 18 shifted too
     smoothing: float = 0.4  # seconds over which the emotions of a moving face are smoothed; 0: not at all
     host: str = "127.0.0.1"  # who may open the page: this machine only; 0.0.0.0: whoever can reach it

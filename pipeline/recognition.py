@@ -11,6 +11,8 @@ from pipeline.runtime import Recogniser
 
 import numpy as np
 
+IN_DATA = "data"  # the name of the network that was trained there
+
 
 @dataclass(frozen=True)
 class Recognised:
@@ -47,18 +49,22 @@ def recognise(
 
 
 def chosen_recogniser(model: str, cache: Cache, otherwise: Path) -> Recogniser:
-    """The file `model`; where that is "", the network trained in data/; where none was, the one that ships.
+    """The file `model`, or the network in data/ where that is "data"; says which.
 
-    Says which. Only the one in data/, or a file of Keras's, makes TensorFlow start.
+    Where it is "", the network in data/ if it was trained on photographs, else the one that ships: drawn faces teach
+    nothing about real ones. Only the one in data/, or a file of Keras's, makes TensorFlow start.
     """
-    if model or not cache.has("trained_model"):
-        recogniser = Recogniser(model or otherwise)
-        trained_on = (shipped.card_of(recogniser.path) or {}).get("data", "data that no card names")
-        print(f"  recognised by {recogniser.path.name}, trained on {trained_on}", flush=True)
-        return recogniser
-    from pipeline import network
+    knows_photographs = cache.has("trained_model") and not cache.read("source")["is_sample"]
+    if model == IN_DATA or (not model and knows_photographs):
+        from pipeline import network
 
-    network = network.unpack(cache.read("trained_model"))
-    trained_on = cache.read("source")["label"]
-    print(f"  recognised by the {network.name} in data/, trained on {trained_on}", flush=True)
-    return Recogniser(network)
+        network = network.unpack(cache.read("trained_model"))
+        trained_on = cache.read("source")["label"]
+        print(f"  recognised by the {network.name} in data/, trained on {trained_on}", flush=True)
+        return Recogniser(network)
+    recogniser = Recogniser(model or otherwise)
+    trained_on = (shipped.card_of(recogniser.path) or {}).get("data", "data that no card names")
+    print(f"  recognised by {recogniser.path.name}, trained on {trained_on}", flush=True)
+    if not model and cache.has("trained_model"):
+        print(f"  (the network in data/ knows drawn faces only; --model {IN_DATA} takes it all the same)")
+    return recogniser

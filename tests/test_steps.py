@@ -251,8 +251,11 @@ def test_the_network_in_data_recognises_new_faces(finished, tmp_path, small_tabl
     rows = {name: column[2:4] for name, column in small_table.items()}
     dataset.write_csv(rows, tmp_path / "rows.csv")
 
+    printed = project.run("Classification.py", "--faces", "crop", "--images", folder / "one.png")
+    assert "recognised by Strong.tflite" in printed and "knows drawn faces only; --model data" in printed
     named = [folder, tmp_path / "rows.csv", tmp_path / "absent.png"]
-    printed = project.run("Classification.py", "--faces", "crop", "--views", 1, "--images", *named)
+    flags = ("--faces", "crop", "--views", 1, "--model", "data")
+    printed = project.run("Classification.py", *flags, "--images", *named)
     assert "text.jpg cannot be read as a picture" in printed and "absent.png cannot be read" in printed
     model = network.unpack(project.cache().read("trained_model"))
     assert f"recognised by the {model.name} in data/, trained on" in printed and "2 files not read" in printed
