@@ -168,11 +168,8 @@ class Window:
             self.root, foreground="#dddddd", background="#181818", anchor="w", padx=8, pady=4
         )
         self.status.pack(fill="x")
-        self.going, self.paused, self.news = (
-            True,
-            False,
-            "",
-        )  # news stand where the keys are told, for a while
+        self.going, self.paused = True, False
+        self.news = ""  # stands where the keys are told, for a while
         self.keys = {"q": self.quit, "s": self.save, "r": self.record, "space": self.pause, "m": self.mirror}
         self.root.bind("<Key>", lambda event: self.keys.get(event.keysym.lower(), lambda: None)())
 
@@ -189,9 +186,8 @@ class Window:
                     picture = live.look()
                     if picture is None:
                         break
-                    self.shown = ImageTk.PhotoImage(
-                        Image.fromarray(picture)
-                    )  # Tk shows it only while it is held
+                    # Tk shows it only while it is held.
+                    self.shown = ImageTk.PhotoImage(Image.fromarray(picture))
                     self.view.configure(image=self.shown)
                 self.status.configure(text=f"{live.rate:3.0f} frames/s     {self.news or KEYS}")
                 self.root.update()
