@@ -48,15 +48,18 @@ def row(path: Path, card: dict[str, Any], splits: dict[str, Any]) -> list[str]:
     faces, labels = splits["test"]
     one = measure(labels, network.predict(model, faces), bins=15)
     many = measure(labels, network.predict(model, faces, views=18), bins=15)
-    validation = measure(splits["val"][1], network.predict(model, splits["val"][0]), bins=15)
     low, high = one["accuracy_95"]
+    if card["settings"]["train_x"].get("validation_too"):
+        validation = "trained on"
+    else:
+        faces, labels = splits["val"]
+        validation = f"{measure(labels, network.predict(model, faces), bins=15)['accuracy']:.2%}"
     return [
         f"[{path.stem}](models/{path.stem}.md)",
         f"{card['network']['parameters']:,}",
         f"{card['network']['multiply_adds'] / 1e6:.1f} million",
         f"{card['epochs']} epochs, {card['seconds'] / 60:.0f} min",
-        f"{validation['accuracy']:.2%}"
-        + " (trained on)" * card["settings"]["train_x"].get("validation_too", False),
+        validation,
         f"**{one['accuracy']:.2%}** ({low:.2%} to {high:.2%})",
         f"{many['accuracy']:.2%}",
         f"{one['macro_f1']:.3f}",
