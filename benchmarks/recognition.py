@@ -4,7 +4,7 @@ Accuracy on test with its 95% interval, by one view and by the mean over 18; and
 results/runs.csv has trainings that differ from the shipped one in their seed alone. Size and training time are
 from the cards. Steps 2 and 6 must have been run.
 Run:    python benchmarks/recognition.py
-Expect: five minutes on two processor cores, nearly all of it the 18 views of the strongest network.
+Expect: two minutes on two quiet processor cores, nearly all of it the 18 views of the strongest network.
 """
 
 import json
