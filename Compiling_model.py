@@ -35,6 +35,7 @@ from pipeline.training import (
     ShuffledBatches,
     StopWhenNotFinite,
     class_weights,
+    feed,
     freeze,
     learning_rate,
     soft_labels,
@@ -45,7 +46,7 @@ import keras
 
 @dataclass
 class Settings:
-    recipe: Literal["description", "strong", "residual", "transfer"] = "description"  # of RECIPES, below
+    recipe: Literal["description", "strong", "distilled", "residual", "transfer"] = "description"  # of RECIPES, below
     epochs: int = 30  # times that each training face is seen
     batch_size: int = 48  # faces per step
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd: with Nesterov momentum of 0.9
@@ -86,6 +87,11 @@ RECIPES = {
         recipe="strong", epochs=120, batch_size=128, optimizer="adamw", learning_rate=0.002, schedule="cosine",
         warmup_epochs=1, weight_decay=0.05, label_smoothing=0.1, flip=True, rotate=12, shift=4, zoom=0.12, contrast=0.2,
         erase=12,
+    ),
+    "distilled": Settings(
+        recipe="distilled", epochs=100, batch_size=128, optimizer="adamw", learning_rate=0.002, schedule="cosine",
+        warmup_epochs=1, weight_decay=0.05, teachers=("models/Strong.keras",), teacher_share=1.0, flip=True, rotate=10,
+        shift=3, zoom=0.12, contrast=0.2,
     ),
     "residual": Settings(
         recipe="residual", epochs=66, batch_size=128, optimizer="adamw", learning_rate=0.003, schedule="cosine",
@@ -151,7 +157,7 @@ def main(settings: Settings, cache: Cache) -> None:
         if done > phase.start:
             checkpoint.restore(model)
         model.fit(
-            shares,
+            feed(shares),
             shuffle=False,
             epochs=done if checkpoint.has_run_out_of_patience() else phase.stop,
             initial_epoch=done,

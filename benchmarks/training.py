@@ -96,7 +96,7 @@ def train_keras(settings: Settings) -> None:
     import runpy
 
     from pipeline.augmentation import Augmentation
-    from pipeline.training import ShuffledBatches, StopWhenNotFinite
+    from pipeline.training import ShuffledBatches, StopWhenNotFinite, feed
 
     import keras
 
@@ -124,7 +124,7 @@ def train_keras(settings: Settings) -> None:
     batches = ShuffledBatches(*random_faces(settings), settings.batch_size, seed=0, augmentation=augmentation)
     shuffle = keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch)
     callbacks = [Timed(), shuffle, StopWhenNotFinite()]
-    model.fit(batches, shuffle=False, epochs=settings.epochs + 1, verbose=0, callbacks=callbacks)
+    model.fit(feed(batches), shuffle=False, epochs=settings.epochs + 1, verbose=0, callbacks=callbacks)
 
 
 def train_torch(settings: Settings) -> None:

@@ -52,6 +52,26 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.faces))
 
 
+def feed(batches: keras.utils.PyDataset) -> Any:
+    """The batches as `fit` is to be given them: on TensorFlow as a `tf.data.Dataset`.
+
+    Keras would make one of them itself, but leave tf.data's autotuning on. With that, many an epoch begins seconds
+    late, as if it waited for a sleeping thread of the epoch before, while nothing is computed (TensorFlow 2.21).
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_generator(
+        lambda: (batches[index] for index in range(len(batches))),
+        output_signature=tuple(tf.TensorSpec((None, *some.shape[1:]), some.dtype) for some in batches[0]),
+    )
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
+    return dataset.prefetch(2).with_options(options)
+
+
 class AverageWeights(keras.callbacks.Callback):
     """Validates the running average of the weights that an optimizer with `use_ema` keeps, and not the weights.
 
