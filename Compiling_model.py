@@ -1,7 +1,8 @@
 """Step 8: compile the network and train it.
 
 By default as the description has it: Adam, categorical cross-entropy and accuracy, validated on PublicTest after
-each epoch; the test split is not touched. The recipe "strong" makes the most of the same network.
+each epoch; the test split is not touched. The recipe "strong" makes more of the same network, and "distilled", which
+teaches it the answers of models/Strong.keras, the most.
 Each epoch leaves a checkpoint: after a kill the same command goes on from it and ends with the same weights, bit
 for bit, as if nothing had happened. A network with a backbone, one that has learnt elsewhere, can keep that as it is
 for the first epochs (frozen_epochs) and then train all of it gently (fine_tuning_rate).
@@ -46,7 +47,9 @@ import keras
 
 @dataclass
 class Settings:
-    recipe: Literal["description", "strong", "distilled", "residual", "transfer"] = "description"  # of RECIPES, below
+    recipe: Literal["description", "strong", "distilled", "residual", "transfer"] = (
+        "description"  # of RECIPES
+    )
     epochs: int = 30  # times that each training face is seen
     batch_size: int = 48  # faces per step
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd: with Nesterov momentum of 0.9

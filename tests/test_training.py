@@ -82,15 +82,25 @@ STRONG = (
 )
 
 
-@pytest.mark.parametrize("more", [("--optimizer", "adamw"), ("--optimizer", "sgd", "--patience", 3)])
-def test_a_killed_training_by_another_recipe_ends_with_the_same_weights_too(prepared, tmp_path, more):
+DISTILLED = (
+    *("--recipe", "distilled", "--epochs", 4, "--warmup-epochs", 0.5),
+    *("--teachers", "models/LeNet-5_description.keras"),  # quicker than its own
+)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [(*STRONG, "--optimizer", "adamw"), (*STRONG, "--optimizer", "sgd", "--patience", 3), DISTILLED],
+    ids=["adamw", "sgd", "distilled"],
+)
+def test_a_killed_training_by_another_recipe_ends_with_the_same_weights_too(prepared, tmp_path, flags):
     unbroken, killed = prepared.copy(tmp_path / "unbroken"), prepared.copy(tmp_path / "killed")
-    unbroken.run("Compiling_model.py", *STRONG, *more)
-    process = killed.start("Compiling_model.py", *STRONG, *more)
+    unbroken.run("Compiling_model.py", *flags)
+    process = killed.start("Compiling_model.py", *flags)
     wait_for_epochs(killed, 2, process)
     process.kill()
     process.communicate()
-    assert "Going on after epoch" in killed.run("Compiling_model.py", *STRONG, *more)
+    assert "Going on after epoch" in killed.run("Compiling_model.py", *flags)
     assert_same_bits(weights_of(killed), weights_of(unbroken))
 
 
