@@ -12,6 +12,7 @@ from pipeline.speed import quick_copy
 from pipeline.steps import ROOT
 
 import numpy as np
+from tqdm import tqdm
 
 
 class ShuffledBatches(keras.utils.PyDataset):
@@ -241,7 +242,18 @@ def soft_labels(teachers: tuple[str, ...], faces: np.ndarray, labels: np.ndarray
     G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
     """
     models = [quick_copy(network.load(ROOT / path), "float32") for path in teachers]
-    answers = [network.predict(model, faces, views=2) for model in models]
+    answers = []
+    bar = tqdm(
+        total=len(models) * len(faces), desc="  asking the teachers", unit="face", delay=1, leave=False
+    )
+    with bar:
+        for model in models:
+            told = []
+            for start in range(0, len(faces), 512):
+                some = faces[start : start + 512]
+                told.append(network.predict(model, some, views=2))
+                bar.update(len(some))
+            answers.append(np.concatenate(told))
     return ((1 - share) * labels + share * np.mean(answers, axis=0)).astype(np.float32)
 
 
