@@ -44,12 +44,12 @@ from pipeline.training import (
 
 import keras
 
+Recipe = Literal["description", "strong", "distilled", "residual", "transfer"]
+
 
 @dataclass
 class Settings:
-    recipe: Literal["description", "strong", "distilled", "residual", "transfer"] = (
-        "description"  # of RECIPES
-    )
+    recipe: Recipe = "description"  # of RECIPES, below
     epochs: int = 30  # times that each training face is seen
     batch_size: int = 48  # faces per step
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd: with Nesterov momentum of 0.9
