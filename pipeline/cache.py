@@ -16,7 +16,6 @@ To look at an artefact yourself, from the project's folder:
 """
 
 import hashlib
-import io
 import json
 import pickle
 from collections.abc import Iterator
@@ -25,20 +24,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipeline import safe_pickle
 from pipeline.files import fingerprint, has_changed, sha256_of, write_json
 from pipeline.steps import DATA, STEPS
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-VERSION = 1
-REBUILDABLE = {
-    # What pickle calls by name to rebuild a NumPy array or scalar; NumPy 1 spells the module without "_".
-    *(("numpy._core.numeric", "_frombuffer"), ("numpy.core.numeric", "_frombuffer")),
-    *(("numpy._core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "_reconstruct")),
-    *(("numpy._core.multiarray", "scalar"), ("numpy.core.multiarray", "scalar")),
-    *(("numpy", "ndarray"), ("numpy", "dtype")),
-}
+VERSION = 2
 
 
 class Cache:
@@ -76,7 +69,7 @@ class Cache:
                         f"{path} is damaged or was altered: it is not what was written. {remedy}"
                     )
                 file.seek(0)
-                value = _Unpickler(file).load()
+                value = safe_pickle.load(file)
         except FileNotFoundError:
             if self.entry(name)["file"] != entry["file"]:  # replaced by another run in just this moment
                 return self.read(name, account)
@@ -186,12 +179,12 @@ class Cache:
 
     def _store(self, name: str, value: Any) -> dict[str, Any]:
         """Pickle one value into its own file and return its manifest entry."""
-        _refuse_objects(value, name)
+        safe_pickle.check_plain(value, name)
         unfinished = self.folder / f".unfinished-{name}.pkl"
         try:
             with open(unfinished, "wb") as file:
                 hashing = _HashingWriter(file)
-                pickle.dump(value, hashing, protocol=5)
+                safe_pickle.dump(value, hashing)
             digest = hashing.sha256.hexdigest()
             target = self.folder / f"{name}-{digest[:8]}.pkl"
             unfinished.replace(target)
@@ -230,38 +223,6 @@ class Cache:
             held = lock.acquire()
         with held:
             yield
-
-
-# --------------------------------------------------------------------------------------------------
-# Pickles of plain data only
-# --------------------------------------------------------------------------------------------------
-def plain_data(pickled: bytes) -> Any:
-    """What was pickled; raises pickle.UnpicklingError where that is more than plain data and NumPy arrays."""
-    return _Unpickler(io.BytesIO(pickled)).load()
-
-
-class _Unpickler(pickle.Unpickler):
-    """Rebuilds plain data and NumPy arrays. Anything else that a pickle may call is refused, so none runs code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in REBUILDABLE:
-            raise pickle.UnpicklingError(f"it calls {module}.{name}")
-        return super().find_class(module, name)
-
-
-def _refuse_objects(value: Any, where: str) -> None:
-    if isinstance(value, np.ndarray):
-        if value.dtype.hasobject:
-            raise TypeError(f"{where} is an array of Python objects; the cache takes plain data only.")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _refuse_objects(key, f"a key of {where}")
-            _refuse_objects(inner, f"{where}[{key!r}]")
-    elif isinstance(value, list | tuple):
-        for place, inner in enumerate(value):
-            _refuse_objects(inner, f"{where}[{place}]")
-    elif type(value) not in (type(None), bool, int, float, str, bytes):
-        raise TypeError(f"{where} is a {type(value).__name__}; the cache takes plain data only.")
 
 
 class _HashingWriter:

@@ -9,8 +9,8 @@ writes, and tells the others where to go on.
 
 import atexit
 import importlib.util
+import io
 import os
-import pickle
 import re
 import socket
 import subprocess
@@ -20,7 +20,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from pipeline.cache import Cache, plain_data
+from pipeline import safe_pickle
+from pipeline.cache import Cache
 from pipeline.network import keras
 from pipeline.quiet import without_chatter
 from pipeline.training import Checkpoint, ShuffledBatches
@@ -213,9 +214,11 @@ class Cluster(Alone):
 
         if self.hosts == 1:
             return value
-        pickled = np.frombuffer(pickle.dumps(value, protocol=5), np.uint8)
+        buffer = io.BytesIO()
+        safe_pickle.dump(value, buffer)
+        pickled = np.frombuffer(buffer.getvalue(), np.uint8)
         length = int(broadcast_one_to_all(np.int32(len(pickled))))
-        return plain_data(broadcast_one_to_all(np.resize(pickled, length)).tobytes())
+        return safe_pickle.load(io.BytesIO(broadcast_one_to_all(np.resize(pickled, length)).tobytes()))
 
 
 def refuse_nonsense(coordinator: str, hosts: int, host: int) -> None:

@@ -7,6 +7,7 @@ Labels stand in the file where its format has a place for them.
 
 import shutil
 import statistics
+import tempfile
 import time
 import warnings
 import zipfile
@@ -45,7 +46,15 @@ def write_whole(model: keras.Model, path: Path, calibration: np.ndarray) -> None
 
 
 def write_litert(model: keras.Model, path: Path, calibration: np.ndarray, **converter: Any) -> None:
-    with_bytes_in(model).export(path, format="litert", verbose=False, **converter)
+    # Not by export(format="litert"), which Keras 3.12 and below, the last for Python 3.10, don't have.
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        with_bytes_in(model).export(folder, format="tf_saved_model", verbose=False)
+        conversion = tf.lite.TFLiteConverter.from_saved_model(folder)
+        for name, value in converter.items():
+            setattr(conversion, name, value)
+        path.write_bytes(conversion.convert())
     with zipfile.ZipFile(
         path, "a"
     ) as associated:  # a place that the format has: an archive behind the network
@@ -55,7 +64,10 @@ def write_litert(model: keras.Model, path: Path, calibration: np.ndarray, **conv
 def write_litert_float16(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
     import tensorflow as tf
 
-    half = {"optimizations": [tf.lite.Optimize.DEFAULT], "target_spec": {"supported_types": [tf.float16]}}
+    half = {
+        "optimizations": [tf.lite.Optimize.DEFAULT],
+        "target_spec": tf.lite.TargetSpec(supported_types=[tf.float16]),
+    }
     write_litert(model, path, calibration, **half)
 
 
@@ -73,14 +85,14 @@ def write_litert_int8(model: keras.Model, path: Path, calibration: np.ndarray) -
 def write_onnx(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
     import onnx
 
-    with_bytes_in(model).export(path, format="onnx", verbose=False)
+    with_bytes_in(model).export(str(path), format="onnx", verbose=False)
     exported = onnx.load(path)
     onnx.helper.set_model_props(exported, {"labels": ",".join(EMOTIONS)})
     onnx.save(exported, path)
 
 
 def write_saved_model(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
-    with_bytes_in(model).export(path, format="tf_saved_model", verbose=False)
+    with_bytes_in(model).export(str(path), format="tf_saved_model", verbose=False)
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / "labels.txt").write_text(LABELS, encoding="utf-8")

@@ -1,5 +1,6 @@
 """The cache: what it returns is what was written, whole, current, and without running anybody's code."""
 
+import io
 import json
 import os
 import pickle
@@ -10,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+from pipeline import safe_pickle
 from pipeline.cache import Cache
 from pipeline.files import sha256_of
 
@@ -109,7 +111,7 @@ class Malicious:
 def smuggle(cache: Cache, value: object, protocol: int = 5) -> None:
     """Put a pickle in an artefact's place and make the manifest vouch for it."""
     path = payload(cache, "dataset")
-    path.write_bytes(pickle.dumps(value, protocol))
+    path.write_bytes(value if isinstance(value, bytes) else pickle.dumps(value, protocol))
     manifest = json.loads((cache.folder / "manifest.json").read_text())
     with open(path, "rb") as file:
         manifest["artefacts"]["dataset"]["sha256"] = sha256_of(file)
@@ -126,11 +128,71 @@ def test_malicious_pickle_does_nothing(cache, tmp_path, protocol):
     assert (tmp_path / "harm").exists()
 
 
+def nested(depth: int) -> bytes:
+    """A pickle of lists within lists."""
+    return b"\x80\x05" + b"]" * depth + b"a" * (depth - 1) + b"."
+
+
+def with_array(dtype: str, shape: tuple, content: bytes) -> bytes:
+    """A pickle of an array with this header, whether it fits the content or not."""
+    header = pickle.dumps(("ndarray", dtype, shape, bytearray(content)), 5)
+    return header.removesuffix(b".") + b"Q."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # numpy.ndarray with a shape and a buffer of the file's choosing: it made objects at chosen addresses.
+        b"\x80\x03cnumpy\nndarray\n((K\x01tVO\nB\x08\0\0\0AAAAAAAAtR.",
+        pickle.dumps(np.arange(3), 5),
+        pickle.dumps(np.dtype("O"), 5),
+        pickle.dumps(np.float64(1), 5),
+        pickle.dumps(len, 5),
+        pickle.dumps(range(3), 2),
+        b"\x80\x02\x82\x01.",  # an extension code
+        b"\x80\x05]r\xff\xff\xff\xff.",  # a memo of four billion places
+        b"\x80\x05\x8e\0\0\0\0\0\1\0\0abc.",  # bytes that claim to be a terabyte
+        nested(100_000),
+        with_array("|O", (1,), b"A" * 8),
+        with_array("<f4", (3,), b"A" * 8),
+        with_array("<f4", (-1, -2), b"A" * 8),
+        with_array("<U4294967295", (0,), b""),
+        with_array("V8", (1,), b"A" * 8),
+        with_array("<f4,<f4", (1,), b"A" * 8),
+        b"\x80\x05N.N",
+        b"",
+    ],
+)
+def test_hostile_pickle_is_refused_whatever_it_holds(cache, content):
+    smuggle(cache, content)
+    with pytest.raises(ValueError, match="more than plain data"):
+        cache.read("dataset")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((0, 48), np.uint8),
+        np.array(2, np.float32),
+        np.arange(6.0).reshape(2, 3).T,
+        np.array(["a", "bc"]),
+    ],
+)
+def test_arrays_come_back_with_dtype_shape_and_writeable(array):
+    file = io.BytesIO()
+    array.flags.writeable = False
+    safe_pickle.dump(array, file)
+    file.seek(0)
+    loaded = safe_pickle.load(file)
+    assert loaded.dtype == array.dtype and loaded.shape == array.shape and loaded.flags.writeable
+    np.testing.assert_array_equal(loaded, array)
+
+
 @pytest.mark.parametrize(
     "value", [{1, 2}, object(), np.array([None]), {"a": [Path("x")]}, print, np.float64(1)]
 )
 def test_only_plain_data_is_written(cache, value):
-    with pytest.raises(TypeError, match="plain data only"):
+    with pytest.raises(TypeError, match="only plain data"):
         cache.write(good=1, bad=value)
     assert not cache.has("good") and not cache.has("bad")
 

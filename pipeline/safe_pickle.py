@@ -1,0 +1,130 @@
+"""Pickles that hold plain data and NumPy arrays, and that cannot run code when they are loaded.
+
+An array is stored as a persistent id, ("ndarray", dtype, shape, bytes), and is rebuilt by this module. So no pickle
+needs to name a function or a class, and none is allowed to.
+
+    dump(value, file)
+    value = load(file)
+"""
+
+import math
+import pickle
+import pickletools
+from typing import IO, Any
+
+import numpy as np
+
+MAX_DEPTH = 32  # of containers within containers
+MAX_STRING_LENGTH = 4096  # characters of the strings in a string array
+NUMERIC_DTYPES = frozenset(np.dtype(code).str for code in "?bBhHiIlLqQefd")
+# What dump() writes. Anything else, above all whatever calls something, is refused before the pickle is loaded.
+SAFE_OPCODES = {
+    *("PROTO", "FRAME", "STOP", "MEMOIZE", "BINGET", "LONG_BINGET", "BINPERSID"),
+    *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
+    *(
+        "SHORT_BINUNICODE",
+        "BINUNICODE",
+        "BINUNICODE8",
+        "SHORT_BINBYTES",
+        "BINBYTES",
+        "BINBYTES8",
+        "BYTEARRAY8",
+    ),
+    *("MARK", "EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS"),
+    *("EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE"),
+}
+
+
+def dump(value: Any, file: IO[bytes]) -> None:
+    """Pickle plain data: None, bool, int, float, str, bytes, list, tuple, dict, and arrays of these.
+
+    Raises:
+        TypeError: If `value` holds anything else, or containers nested deeper than MAX_DEPTH.
+    """
+    check_plain(value)
+    _ArrayPickler(file, protocol=5).dump(value)
+
+
+def load(file: IO[bytes]) -> Any:
+    """Load what `dump` wrote to a seekable file, from where it stands to its end.
+
+    Raises:
+        pickle.UnpicklingError: If the file is damaged or holds more than plain data. Nothing in it has been run.
+    """
+    try:
+        start = file.tell()
+        for opcode, _, position in pickletools.genops(file):
+            if opcode.name not in SAFE_OPCODES:
+                raise pickle.UnpicklingError(f"opcode {opcode.name} at byte {position} is not allowed")
+        if file.read(1):
+            raise pickle.UnpicklingError("there is data after the end of the pickle")
+        file.seek(start)
+        value = _ArrayUnpickler(file).load()
+        check_plain(value)
+    except pickle.UnpicklingError:
+        raise
+    except OSError:  # the disk's fault, not the content's
+        raise
+    except Exception as error:  # the unpickler raises whatever damaged content leads it to
+        raise pickle.UnpicklingError(str(error) or type(error).__name__) from error
+    return value
+
+
+def check_plain(value: Any, name: str = "value") -> None:
+    """Raise TypeError, naming the place, unless `value` is plain data; visits a shared container once."""
+    seen: set[int] = set()
+    pending = [(value, name, 0)]
+    while pending:
+        item, place, depth = pending.pop()
+        if isinstance(item, np.ndarray):
+            if not _is_storable(item.dtype):
+                raise TypeError(f"{place} is an array of {item.dtype}; only plain data can be stored.")
+        elif type(item) in (dict, list, tuple):
+            if depth == MAX_DEPTH:
+                raise TypeError(f"{place} is nested more than {MAX_DEPTH} levels deep.")
+            if id(item) not in seen:
+                seen.add(id(item))
+                pending += [(inner, f"{place}[{key!r}]", depth + 1) for key, inner in _members(item)]
+        elif type(item) not in (type(None), bool, int, float, str, bytes):
+            raise TypeError(f"{place} is a {type(item).__name__}; only plain data can be stored.")
+
+
+def _members(container: dict | list | tuple) -> list[tuple[Any, Any]]:
+    """(key or index, value) of each member; a dict's keys are members too."""
+    if isinstance(container, dict):
+        return [*container.items(), *((f"key {key!r:.40}", key) for key in container)]
+    return list(enumerate(container))
+
+
+class _ArrayPickler(pickle.Pickler):
+    def persistent_id(self, value: Any) -> tuple | None:
+        if not isinstance(value, np.ndarray):
+            return None
+        content = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+        if not content.flags.writeable:  # a buffer that is read-only would come back as bytes
+            content = content.copy()
+        return ("ndarray", value.dtype.str, value.shape, pickle.PickleBuffer(content))
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it calls {module}.{name}")
+
+    def persistent_load(self, persistent_id: Any) -> np.ndarray:
+        kind, code, shape, content = persistent_id
+        if kind != "ndarray" or type(code) is not str or type(shape) is not tuple:
+            raise pickle.UnpicklingError("an array has no valid header")
+        if type(content) is not bytearray or not all(type(side) is int and side >= 0 for side in shape):
+            raise pickle.UnpicklingError("an array has no valid shape or content")
+        if code not in NUMERIC_DTYPES and not code.startswith("<U"):
+            raise pickle.UnpicklingError(f"an array has the dtype {code!r}")
+        dtype = np.dtype(code)
+        if not _is_storable(dtype) or math.prod(shape) * dtype.itemsize != len(content):
+            raise pickle.UnpicklingError(f"an array of {dtype} and shape {shape} has {len(content)} bytes")
+        return np.ndarray(shape, dtype, buffer=content)
+
+
+def _is_storable(dtype: np.dtype) -> bool:
+    if dtype.kind == "U":
+        return dtype.isnative and 0 < dtype.itemsize <= 4 * MAX_STRING_LENGTH
+    return dtype.str in NUMERIC_DTYPES
