@@ -10,11 +10,11 @@ Expect: about a second. FER2013 has duplicates across splits and a dozen constan
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import EMOTIONS, PIXELS, SPLITS, USAGES, Table, counts_of
-from pipeline.files import write_json
-from pipeline.steps import RESULTS
+from pipeline.data.fer2013 import EMOTIONS, PIXELS, SPLITS, USAGES, Table, count_faces
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.atomic_io import write_json
+from pipeline.workflow.cli import run_step
+from pipeline.workflow.steps import RESULTS
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,11 @@ import pandas as pd
 
 @dataclass
 class Settings:
-    nearly_black: float = 10.0  # grey levels, 0 to 255: an image whose mean lies below counts as nearly black
+    nearly_black: float = 10.0  # gray levels, 0 to 255: an image whose mean lies below counts as nearly black
 
 
-def main(settings: Settings, cache: Cache) -> None:
-    table, source = cache.read("dataset"), cache.read("source")
+def main(settings: Settings, store: ArtifactStore) -> None:
+    table, source = store.read("dataset"), store.read("source")
     analysis = {
         "data": source["label"],
         "counts": count(table),
@@ -34,13 +34,13 @@ def main(settings: Settings, cache: Cache) -> None:
         "images": look_at_images(table, settings.nearly_black),
     }
     write_json(RESULTS / "analysis.json", analysis)
-    cache.write(analysis=analysis)
+    store.write(analysis=analysis)
     report(analysis)
 
 
 def count(table: Table) -> dict[str, Any]:
     """Faces per split and emotion: {split: {emotion: count}}, emotions sorted by count over all splits."""
-    counts = counts_of(table["emotion"], table["Usage"])
+    counts = count_faces(table["emotion"], table["Usage"])
     order = counts.sum(axis=0).argsort(kind="stable")[::-1]
     return {
         usage: {EMOTIONS[label]: int(row[label]) for label in order}
@@ -69,7 +69,7 @@ def find_duplicates(table: Table) -> dict[str, Any]:
 
 
 def look_at_images(table: Table, nearly_black: float) -> dict[str, Any]:
-    """Constant and nearly black images; mean grey level (brightness) and its standard deviation (contrast)."""
+    """Constant and nearly black images; mean gray level (brightness) and its standard deviation (contrast)."""
     pixels = table["pixels"].reshape(-1, PIXELS)
     brightness, contrast = pixels.mean(axis=1), pixels.std(axis=1, dtype=np.float32)
     constant = pixels.min(axis=1) == pixels.max(axis=1)

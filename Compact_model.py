@@ -9,8 +9,8 @@ Expect: fewer than 0.25 million parameters, and under a millisecond for a face o
 
 from dataclasses import dataclass
 
-from pipeline.building import run_network
-from pipeline.residual import residual_network
+from pipeline.models.build_step import run_build_step
+from pipeline.models.residual import build_residual_network
 
 import keras
 
@@ -25,8 +25,8 @@ class Settings:
 
 
 def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
-    return residual_network("Compact", face_shape, settings.filters, settings.blocks, settings.dropout)
+    return build_residual_network("Compact", face_shape, settings.filters, settings.blocks, settings.dropout)
 
 
 if __name__ == "__main__":
-    run_network(build, Settings)
+    run_build_step(build, Settings)

@@ -4,7 +4,7 @@ By default as the description has it: Adam, categorical cross-entropy and accura
 each epoch; the test split is not touched. The recipe "strong" makes more of the same network, and "distilled", which
 teaches it the answers of models/Strong.keras, the most.
 Each epoch leaves a checkpoint: after a kill the same command goes on from it and ends with the same weights, bit
-for bit, as if nothing had happened. A network with a backbone, one that has learnt elsewhere, can keep that as it is
+for bit, as if nothing had happened. A network with a backbone, one that has learned elsewhere, can keep that as it is
 for the first epochs (frozen_epochs) and then train all of it gently (fine_tuning_rate).
 Reads data/model, train_x, train_y, val_x, val_y. Writes data/trained_model, history and, meanwhile, checkpoint;
 adds a line to results/runs.csv.
@@ -22,25 +22,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from pipeline import distribution, network, runs
-from pipeline.augmentation import Augmentation
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import SIDE
-from pipeline.files import fingerprint
-from pipeline.speed import Precision, quick_copy
-from pipeline.steps import ROOT
-from pipeline.training import (
-    AverageWeights,
-    Phase,
-    ShuffledBatches,
-    StopWhenNotFinite,
-    class_weights,
-    feed,
-    freeze,
-    learning_rate,
-    soft_labels,
-)
+from pipeline.data.augmentation import Augmentation
+from pipeline.data.fer2013 import SIDE
+from pipeline.models import serialization
+from pipeline.reporting import run_log
+from pipeline.training import distributed, launcher
+from pipeline.training.batches import ShuffledBatches, to_tf_dataset
+from pipeline.training.callbacks import StopOnNaN
+from pipeline.training.distillation import distill_targets
+from pipeline.training.ema import EvaluateEMA
+from pipeline.training.fast_layers import Precision, build_fast_copy
+from pipeline.training.fine_tuning import Phase, set_backbone_trainable
+from pipeline.training.schedules import build_schedule, class_weights
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_step
+from pipeline.workflow.fingerprint import compute_fingerprint
+from pipeline.workflow.steps import ROOT
 
 import keras
 
@@ -71,7 +68,7 @@ class Settings:
     zoom: float = 0.0  # share, in or out
     contrast: float = 0.0  # share, more or less
     brightness: float = 0.0  # of the range from black to white, up or down
-    erase: int = 0  # pixels: the longest side of a grey patch put over each face
+    erase: int = 0  # pixels: the longest side of a gray patch put over each face
     mixup: float = 0.0  # alpha: 0 none, 0.2 a little, 1 much of another face mixed in
     patience: int = 0  # epochs without a better validation accuracy after which to stop; 0: never
     keep: Literal["last", "best"] = "last"  # whose weights count: the last epoch's or the best on validation
@@ -110,25 +107,25 @@ RECIPES = {
 AUGMENTATION = [field.name for field in dataclasses.fields(Augmentation)]
 
 
-def main(settings: Settings, cache: Cache) -> None:
+def main(settings: Settings, store: ArtifactStore) -> None:
     refuse_nonsense(settings)
-    cluster = distribution.Alone()
+    cluster = distributed.SingleProcess()
     if settings.distribute:
-        cluster = distribution.Cluster(settings.coordinator, settings.hosts, settings.host)
-    packed = cache.read("model")
-    train_x, train_y = cache.read("train_x"), cache.read("train_y")
-    val_x, val_y = cache.read("val_x"), cache.read("val_y")
-    cluster.agree(dependencies(settings, cache))
+        cluster = distributed.DataParallelCluster(settings.coordinator, settings.hosts, settings.host)
+    packed = store.read("model")
+    train_x, train_y = store.read("train_x"), store.read("train_y")
+    val_x, val_y = store.read("val_x"), store.read("val_y")
+    cluster.agree(dependencies(settings, store))
 
     augmentation = Augmentation(**{name: getattr(settings, name) for name in AUGMENTATION})
     labels = (
-        soft_labels(settings.teachers, train_x, train_y, settings.teacher_share)
+        distill_targets(settings.teachers, train_x, train_y, settings.teacher_share)
         if settings.teachers
         else train_y
     )
     cluster.spread(settings.batch_size)
     keras.utils.set_random_seed(settings.seed)
-    model = quick_copy(network.unpack(packed), settings.precision)
+    model = build_fast_copy(serialization.unpack(packed), settings.precision)
     batches = ShuffledBatches(
         train_x,
         labels,
@@ -137,9 +134,9 @@ def main(settings: Settings, cache: Cache) -> None:
         augmentation if augmentation != Augmentation() else None,
     )
     shares = cluster.shares(batches)
-    checkpoint = cluster.checkpoint(cache, dependencies(settings, cache), settings.patience)
+    checkpoint = cluster.checkpoint(store, dependencies(settings, store), settings.patience)
     if settings.resume:
-        checkpoint.find()
+        checkpoint.load()
     print(
         f"  {packed['name']}: {len(train_x):,} faces to train on, {len(val_x):,} to validate on", flush=True
     )
@@ -148,7 +145,7 @@ def main(settings: Settings, cache: Cache) -> None:
         if done > phase.stop:  # what came of it is part of the checkpoint
             continue
         if settings.frozen_epochs:
-            freeze(model, phase.frozen)
+            set_backbone_trainable(model, phase.frozen)
             what = "keeps its weights" if phase.frozen else "learns too"
             print(f"  up to epoch {phase.stop} the backbone {what}", flush=True)
         model.compile(
@@ -156,11 +153,11 @@ def main(settings: Settings, cache: Cache) -> None:
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
             metrics=["accuracy"],
         )
-        checkpoint.average = AverageWeights(cluster.whole(batches)) if model.optimizer.use_ema else None
+        checkpoint.average = EvaluateEMA(cluster.whole(batches)) if model.optimizer.use_ema else None
         if done > phase.start:
             checkpoint.restore(model)
         model.fit(
-            feed(shares),
+            to_tf_dataset(shares),
             shuffle=False,
             epochs=done if checkpoint.has_run_out_of_patience() else phase.stop,
             initial_epoch=done,
@@ -170,7 +167,7 @@ def main(settings: Settings, cache: Cache) -> None:
             verbose=progress(settings),
             callbacks=[
                 keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
-                StopWhenNotFinite(),
+                StopOnNaN(),
                 *cluster.callbacks,
                 *([checkpoint.average] if checkpoint.average else []),
                 checkpoint,
@@ -187,10 +184,10 @@ def main(settings: Settings, cache: Cache) -> None:
         return
     counts = checkpoint.best_weights if settings.keep == "best" else last_weights
     others = {"last_weights": last_weights, "best_weights": checkpoint.best_weights, "keep": settings.keep}
-    cache.write(trained_model=packed | {"weights": counts} | others, history=history)
-    cache.remove("checkpoint")
+    store.write(trained_model=packed | {"weights": counts} | others, history=history)
+    store.remove("checkpoint")
 
-    note_run(settings, cache, model, history)
+    note_run(settings, store, model, history)
 
     epochs = len(history["loss"])
     print(f"  after {epochs} epochs, {sum(history['seconds']):.0f} s:")
@@ -251,7 +248,7 @@ def phases(settings: Settings) -> list[Phase]:
 
 
 def optimizer(settings: Settings, phase: Phase, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    rate = learning_rate(
+    rate = build_schedule(
         phase.learning_rate,
         phase.schedule,
         settings.warmup_epochs,
@@ -275,11 +272,13 @@ def progress(settings: Settings) -> int:
     return 2 if settings.verbose == 1 and not sys.stdout.isatty() else settings.verbose
 
 
-def note_run(settings: Settings, cache: Cache, model: keras.Model, history: dict[str, list[float]]) -> None:
+def note_run(
+    settings: Settings, store: ArtifactStore, model: keras.Model, history: dict[str, list[float]]
+) -> None:
     """A line in results/runs.csv: what was trained, how, and how it went. Step 9 adds the accuracy on test."""
     line = {
         "date": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
-        "data": cache.read("source", account=False)["label"],
+        "data": store.read("source", track=False)["label"],
         "network": model.name,
         "recipe": settings.recipe,
         "parameters": model.count_params(),
@@ -288,19 +287,19 @@ def note_run(settings: Settings, cache: Cache, model: keras.Model, history: dict
         "seconds": round(sum(history["seconds"]), 1),
         "train_accuracy": f"{history['accuracy'][-1]:.4f}",
         "validation_accuracy": f"{history['val_accuracy'][-1]:.4f}",
-        "weights": cache.written["trained_model"],
+        "weights": store.outputs["trained_model"],
     }
-    runs.add(cache, line)
+    run_log.append_run(store, line)
 
 
-def dependencies(settings: Settings, cache: Cache) -> dict:
+def dependencies(settings: Settings, store: ArtifactStore) -> dict:
     """All that the result depends on: a checkpoint that depends on anything else is not gone on from."""
     told = dataclasses.asdict(settings)
     for name in ("resume", "verbose", "keep", "distribute", "hosts", "host", "coordinator"):
         told.pop(name)
-    told["teachers"] = [fingerprint(ROOT / path)["sha256"] for path in settings.teachers]
-    return {"settings": told, "made_from": dict(cache.made_from), "backend": keras.backend.backend()}
+    told["teachers"] = [compute_fingerprint(ROOT / path)["sha256"] for path in settings.teachers]
+    return {"settings": told, "inputs": dict(store.inputs), "backend": keras.backend.backend()}
 
 
 if __name__ == "__main__":
-    run_step(main, Settings, RECIPES, before=distribution.supervise)
+    run_step(main, Settings, RECIPES, before=launcher.relaunch_on_jax)

@@ -3,15 +3,15 @@
 Reads data/predictions and test_x. Shows results/confusion_matrix.png, as counts and as shares of each true
 emotion (rows true, columns predicted), and results/confused_pairs.png, the most confused pairs with faces.
 Run:    python Confusion_Matrix.py
-Expect: Happy and Surprise are recognised best; Fear, Sad and Neutral are taken for each other.
+Expect: Happy and Surprise are recognized best; Fear, Sad and Neutral are taken for each other.
 """
 
 from dataclasses import dataclass
 
-from pipeline import plots
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures import plots
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,12 +26,12 @@ class Settings:
     show: bool = False  # True: open the pictures where there is a display
 
 
-def main(settings: Settings, cache: Cache) -> None:
+def main(settings: Settings, store: ArtifactStore) -> None:
     if not (1 <= settings.pairs <= 10 and 1 <= settings.faces <= 12):
         raise ValueError(
             f"pairs must be 1 to 10 and faces 1 to 12, not {settings.pairs} and {settings.faces}."
         )
-    predictions, source = cache.read("predictions")["test"], cache.read("source")
+    predictions, source = store.read("predictions")["test"], store.read("source")
     labels, probabilities = predictions["labels"], predictions["probabilities"]
     predicted = probabilities.argmax(axis=1)
     counts = confusion_matrix(labels, predicted, labels=range(len(EMOTIONS)))
@@ -42,7 +42,7 @@ def main(settings: Settings, cache: Cache) -> None:
         share = counts[true, guess] / counts[true].sum()
         taken = f"{EMOTIONS[true]} taken for {EMOTIONS[guess]}"
         print(f"  {taken}: {counts[true, guess]} faces, {share:.1%} of {EMOTIONS[true]}")
-    faces = cache.read("test_x")
+    faces = store.read("test_x")
     rows = [most_certain(labels, probabilities, true, guess, settings.faces) for true, guess in pairs]
     draw_pairs(faces, probabilities, pairs, rows, source, settings)
 
@@ -65,7 +65,7 @@ def draw_matrices(counts: np.ndarray, source: dict, show: bool) -> None:
         axes.set(xlabel="predicted", ylabel="true")
         axes.tick_params(length=0, rotation=0)
     figure.tight_layout(rect=(0, 0.03, 1, 1))
-    plots.save(figure, "confusion_matrix.png", source, show)
+    plots.save_figure(figure, "confusion_matrix.png", source, show)
 
 
 def most_confused(counts: np.ndarray, pairs: int) -> list[tuple[int, int]]:
@@ -93,14 +93,14 @@ def draw_pairs(faces, probabilities, pairs, rows, source: dict, settings: Settin
         axes.set_axis_off()
     for (true, guess), those, line in zip(pairs, rows, grid, strict=False):
         for axes, row in zip(line, those, strict=False):
-            plots.face(axes, faces[row], f"{probabilities[row, guess]:.0%} {EMOTIONS[guess]}")
+            plots.draw_face(axes, faces[row], f"{probabilities[row, guess]:.0%} {EMOTIONS[guess]}")
         line[0].text(
             -0.15, 0.5, f"{EMOTIONS[true]}\ntaken for\n{EMOTIONS[guess]}", transform=line[0].transAxes,
             ha="right", va="center", fontsize=11, weight="bold",
         )  # fmt: skip
     figure.suptitle("The most confused pairs, and the faces of which the network was surest")
     figure.get_layout_engine().set(rect=(0.01, 0.06, 0.98, 0.93))
-    plots.save(figure, "confused_pairs.png", source, settings.show)
+    plots.save_figure(figure, "confused_pairs.png", source, settings.show)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.quiet import without_chatter
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_step
+from pipeline.workflow.logging import suppress_output
 
 LIBRARIES = {
     # what is imported: what it is called in the Python registry
@@ -39,7 +39,7 @@ class Settings:
     need_gpu: bool = False  # True: stop here where no GPU or TPU computes
 
 
-def main(settings: Settings, cache: Cache) -> None:
+def main(settings: Settings, store: ArtifactStore) -> None:
     versions = {"Python": platform.python_version()}
     for module, package in LIBRARIES.items():
         versions[package] = import_version(module, package)
@@ -55,7 +55,7 @@ def main(settings: Settings, cache: Cache) -> None:
         "GPU" in device.upper() or "TPU" in device.upper() for device in devices
     ):
         raise ValueError(f"need_gpu is set, but {backend} sees only {', '.join(devices)}.")
-    cache.write(
+    store.write(
         environment={
             "versions": versions,
             "backend": backend,
@@ -68,7 +68,7 @@ def main(settings: Settings, cache: Cache) -> None:
 def import_version(module: str, package: str) -> str:
     """Import a library and return its version; raises ValueError with the command that installs it."""
     try:
-        with without_chatter():
+        with suppress_output():
             importlib.import_module(module)
     except (ImportError, ValueError) as error:
         lacking = getattr(error, "name", None) or module

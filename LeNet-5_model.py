@@ -11,8 +11,8 @@ Expect: 168,971 parameters, nearly all of them in the first dense layer.
 
 from dataclasses import dataclass
 
-from pipeline.building import run_network
-from pipeline.dataset import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.models.build_step import run_build_step
 
 import keras
 from keras import layers
@@ -46,4 +46,4 @@ def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
 
 
 if __name__ == "__main__":
-    run_network(build, Settings)
+    run_build_step(build, Settings)

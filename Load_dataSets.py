@@ -13,11 +13,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import dataset, sample
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
-from pipeline.steps import DATA, ROOT
+from pipeline.data import csv_reader, fer2013, image_folder, synthetic_faces
+from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_step
+from pipeline.workflow.steps import DATA, ROOT
 
 import numpy as np
 
@@ -31,13 +31,13 @@ class Settings:
     seed: int = 0  # of the drawn sample, and of the tenth held out where a folder has no validation split
 
 
-def main(settings: Settings, cache: Cache) -> None:
+def main(settings: Settings, store: ArtifactStore) -> None:
     candidates = where_the_faces_may_be(settings)
     path = next((candidate for candidate in candidates if candidate.exists()), candidates[0])
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise ValueError(f"{path} is neither a file nor a folder.")
     for candidate in candidates:  # the others too: one of them may appear later
-        cache.depends_on(candidate)
+        store.add_dependency(candidate)
     if path.exists() or settings.dataset:
         table, note = load(path, settings.seed)
         name, label = "FER2013", f"FER2013 ({path.name}, {len(table['emotion']):,} faces)"
@@ -45,17 +45,19 @@ def main(settings: Settings, cache: Cache) -> None:
         print(f"  {path.name} is not there, so the faces are drawn. To use FER2013, see the README.")
         table, note = load(draw_sample(settings), settings.seed)
         name, label = "DRAWN SAMPLE", f"DRAWN SAMPLE, NOT FER2013 ({len(table['emotion']):,} drawn faces)"
-    dataset.check(table, str(path) if name == "FER2013" else f"A sample of {settings.sample_size} faces")
+    fer2013.validate_table(
+        table, str(path) if name == "FER2013" else f"A sample of {settings.sample_size} faces"
+    )
 
     source = {"name": name, "label": label, "is_sample": name != "FER2013", "file": path.name, "note": note}
-    cache.write(dataset=table, source=source | {"rows": len(table["emotion"])})
+    store.write(dataset=table, source=source | {"rows": len(table["emotion"])})
 
     print(f"  DATA: {label.upper()}")
     if note:
         print(f"  {note}")
     print(f"  {len(table['emotion']):,} rows, {len(COLUMNS)} columns. The first five:")
     print_first_rows(table, 5)
-    for usage, counts in zip(USAGES, dataset.counts_of(table["emotion"], table["Usage"]), strict=True):
+    for usage, counts in zip(USAGES, fer2013.count_faces(table["emotion"], table["Usage"]), strict=True):
         print(f"  {usage:<12}{counts.sum():>7,} faces ({SPLITS[usage]})")
 
 
@@ -71,15 +73,15 @@ def where_the_faces_may_be(settings: Settings) -> list[Path]:
 def load(path: Path, seed: int) -> tuple[Table, str]:
     """The table, and a sentence on what was held out from it, if anything was."""
     if path.is_dir():
-        return dataset.read_folder(path, seed)
-    return dataset.read_csv(path), ""
+        return image_folder.read_image_folder(path, seed)
+    return csv_reader.read_csv(path), ""
 
 
 def draw_sample(settings: Settings) -> Path:
     """Draw the sample and write it in FER2013's form, so that it takes the same way as the real thing."""
     path = DATA / "drawn_sample.csv"
-    emotion, pixels, usage = sample.table(settings.sample_size, settings.seed)
-    dataset.write_csv({"emotion": emotion, "pixels": pixels, "Usage": usage}, path)
+    emotion, pixels, usage = synthetic_faces.make_table(settings.sample_size, settings.seed)
+    csv_reader.write_csv({"emotion": emotion, "pixels": pixels, "Usage": usage}, path)
     return path
 
 

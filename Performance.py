@@ -11,13 +11,15 @@ Expect: with the default settings on FER2013 about 95% on train and 48% on test:
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline import network, runs
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import EMOTIONS
-from pipeline.files import write_json
-from pipeline.speed import quick_copy
-from pipeline.steps import RESULTS
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.evaluation import predict
+from pipeline.models import complexity, serialization
+from pipeline.reporting import run_log
+from pipeline.training.fast_layers import build_fast_copy
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.atomic_io import write_json
+from pipeline.workflow.cli import run_step
+from pipeline.workflow.steps import RESULTS
 
 import numpy as np
 import pandas as pd
@@ -31,26 +33,26 @@ DESCRIPTION = {"train": 0.9539, "test": 0.4947}
 
 @dataclass
 class Settings:
-    views: Literal[1, 2, 18] = 1  # of each face, to average over: 2 with its mirror image, 18 shifted too
+    tta: Literal[1, 2, 18] = 1  # of each face, to average over: 2 with its mirror image, 18 shifted too
     batch_size: int = 512  # faces at a time; changes the speed, not the result
     calibration_bins: int = 15  # of confidence, for the expected calibration error
 
 
-def main(settings: Settings, cache: Cache) -> None:
+def main(settings: Settings, store: ArtifactStore) -> None:
     for name in ("batch_size", "calibration_bins"):
         if getattr(settings, name) < 1:
             raise ValueError(f"{name} is {getattr(settings, name)}, but must be at least 1.")
-    trained, history, source = cache.read("trained_model"), cache.read("history"), cache.read("source")
-    model = quick_copy(network.unpack(trained), "float32")
+    trained, history, source = store.read("trained_model"), store.read("history"), store.read("source")
+    model = build_fast_copy(serialization.unpack(trained), "float32")
     predictions, splits = {}, {}
     for split, short in SPLITS.items():
-        faces, one_hot = cache.read(f"{short}_x"), cache.read(f"{short}_y")
+        faces, one_hot = store.read(f"{short}_x"), store.read(f"{short}_y")
         labels = one_hot.argmax(axis=1)
-        probabilities = network.predict(model, faces, settings.batch_size, settings.views)
+        probabilities = predict.predict_proba(model, faces, settings.batch_size, settings.tta)
         predictions[split] = {"labels": labels.astype(np.uint8), "probabilities": probabilities}
         splits[split] = measure(labels, probabilities, settings.calibration_bins)
-        if settings.views > 1:
-            by_one = network.predict(model, faces, settings.batch_size).argmax(axis=1)
+        if settings.tta > 1:
+            by_one = predict.predict_proba(model, faces, settings.batch_size).argmax(axis=1)
             splits[split]["single_view_accuracy"] = float((by_one == labels).mean())
 
     metrics = {
@@ -59,23 +61,23 @@ def main(settings: Settings, cache: Cache) -> None:
         "network": {
             "name": trained["name"],
             "parameters": model.count_params(),
-            "multiply_adds": network.multiply_adds(model),
+            "multiply_adds": complexity.count_multiply_adds(model),
         },
-        "views": settings.views,
+        "tta": settings.tta,
         "training": {
             "weights": trained["keep"],
             "epochs": len(history["loss"]),
             "seconds": sum(history["seconds"]),
         },
-        "settings": runs.settings(cache),
+        "settings": run_log.collect_settings(store),
         "splits": splits,
     }
     if not source["is_sample"]:
         metrics["description"] = DESCRIPTION
     write_json(RESULTS / "metrics.json", metrics)
-    cache.write(predictions=predictions, metrics=metrics)
-    weights = cache.made_from["trained_model"]
-    runs.set_accuracies(cache, weights, {split: figures["accuracy"] for split, figures in splits.items()})
+    store.write(predictions=predictions, metrics=metrics)
+    weights = store.inputs["trained_model"]
+    run_log.set_accuracies(store, weights, {split: figures["accuracy"] for split, figures in splits.items()})
     report(metrics)
 
 
@@ -92,7 +94,7 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, bins: int) -> dict[st
         "accuracy": right / len(labels),
         "accuracy_95": [float(interval.low), float(interval.high)],
         # float32 rows sum to 1 only nearly, which scikit-learn would warn of
-        "loss": float(log_loss(labels, normalised(probabilities), labels=every)),
+        "loss": float(log_loss(labels, normalized(probabilities), labels=every)),
         "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
         "recall": dict(zip(EMOTIONS, recall_score(labels, predicted, **per_emotion).tolist(), strict=True)),
         "macro_f1": float(f1_score(labels, predicted, labels=every, average="macro", zero_division=0)),
@@ -101,7 +103,7 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, bins: int) -> dict[st
     }
 
 
-def normalised(probabilities: np.ndarray) -> np.ndarray:
+def normalized(probabilities: np.ndarray) -> np.ndarray:
     wide = probabilities.astype(np.float64)
     return wide / wide.sum(axis=1, keepdims=True)
 

@@ -12,9 +12,9 @@ Expect: about a second.
 
 from dataclasses import dataclass
 
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import EMOTIONS, PIXELS, SIDE, SPLITS, Table
+from pipeline.data.fer2013 import EMOTIONS, PIXELS, SIDE, SPLITS, Table
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_step
 
 import numpy as np
 
@@ -26,8 +26,8 @@ class Settings:
     validation_too: bool = False  # True: train on the validation faces as well; validation then tells nothing
 
 
-def main(settings: Settings, cache: Cache) -> None:
-    table = cache.read("dataset")
+def main(settings: Settings, store: ArtifactStore) -> None:
+    table = store.read("dataset")
     keep = np.ones(len(table["emotion"]), bool)
     if settings.drop_constant:
         keep &= ~(is_training(table) & is_constant(table))
@@ -51,7 +51,7 @@ def main(settings: Settings, cache: Cache) -> None:
         print(f"  {name:<8}{array.shape!s:<20}{array.dtype}, {array.min():.0f} to {array.max():.0f}")
         if not len(array):
             raise ValueError(f"Nothing is left of {name}. Set drop_constant and drop_leaked to False.")
-    cache.write(**arrays)
+    store.write(**arrays)
 
 
 def is_training(table: Table) -> np.ndarray:

@@ -20,22 +20,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import exports, network, shipped
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import EMOTIONS
-from pipeline.files import whole_or_not, write_json, write_text
-from pipeline.steps import RESULTS, ROOT
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.evaluation import predict
+from pipeline.inference import export
+from pipeline.models import model_zoo, serialization
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.atomic_io import atomic_write, write_json, write_text
+from pipeline.workflow.cli import run_step
+from pipeline.workflow.steps import RESULTS, ROOT
 
 import keras
 import numpy as np
 import pandas as pd
 
 PREPROCESSING = (
-    "grey, 48x48 pixels, the face cut out closely, shape (N, 48, 48, 1). LiteRT, ONNX and SavedModel: uint8, 0 black "
+    "gray, 48x48 pixels, the face cut out closely, shape (N, 48, 48, 1). LiteRT, ONNX and SavedModel: uint8, 0 black "
     "to 255 white, as it is. .keras and .h5: float32, divided by 255.0"
 )
-LICENCES = (
+LICENSES = (
     "These files: Apache-2.0. No picture is in them. FER2013's pictures were gathered by "
     "P.-L. Carrier and A. Courville from a web search for the ICML 2013 contest; they belong to their makers and are "
     "handed out for research."
@@ -50,27 +52,27 @@ LIMITS = (
 class Settings:
     folder: str = "results"  # where to: results, or models for those that ship with the project
     name: str = ""  # of the files; "": FER_CNN_<network>
-    formats: tuple[exports.Name, ...] = ("keras", "h5", "litert")  # of FORMATS in pipeline/exports.py
+    formats: tuple[export.FormatName, ...] = ("keras", "h5", "litert")  # of FORMATS in pipeline/exports.py
     note: str = ""  # what else its card is to tell: how it was chosen, say
     calibration_faces: int = 500  # training faces from which litert_int8 takes its ranges
 
 
-def main(settings: Settings, cache: Cache) -> None:
+def main(settings: Settings, store: ArtifactStore) -> None:
     if not settings.formats or settings.calibration_faces < 1:
         raise ValueError("Nothing to save: name at least one of formats, and one calibration face.")
-    trained = cache.read("trained_model")
-    faces, labels = cache.read("test_x"), cache.read("test_y").argmax(axis=1)
-    model = network.unpack(trained)
-    expected = network.predict(model, faces)
-    calibration = as_bytes(cache.read("train_x")[: settings.calibration_faces])
+    trained = store.read("trained_model")
+    faces, labels = store.read("test_x"), store.read("test_y").argmax(axis=1)
+    model = serialization.unpack(trained)
+    expected = predict.predict_proba(model, faces)
+    calibration = as_bytes(store.read("train_x")[: settings.calibration_faces])
 
     stem = settings.name or f"FER_CNN_{trained['name']}"
     folder = ROOT / settings.folder
     formats, refused = {}, []
     for name in settings.formats:
-        path = folder / (stem + exports.FORMATS[name].ending)
+        path = folder / (stem + export.FORMATS[name].ending)
         try:
-            facts = exports.export_checked(model, name, path, as_bytes(faces), labels, expected, calibration)
+            facts = export.export_checked(model, name, path, as_bytes(faces), labels, expected, calibration)
         except ImportError as error:
             print(f"  left out: {error}")
         except ValueError as error:
@@ -81,10 +83,10 @@ def main(settings: Settings, cache: Cache) -> None:
         raise ValueError("Nothing was saved. " + " ".join(refused))
     print(as_table(formats))
 
-    card = describe(stem, settings.note, model, formats, cache)
+    card = describe(stem, settings.note, model, formats, store)
     write_json(folder / f"{stem}.json", card)
     write_text(folder / f"{stem}.md", as_text(card))
-    write_json(RESULTS / "metrics.json", cache.read("metrics") | {"exports": formats})
+    write_json(RESULTS / "metrics.json", store.read("metrics") | {"exports": formats})
     print(f"  {shown(folder / stem)}.md and .json: the model card")
     if settings.folder == "results":
         pack_up(folder / f"{stem}.zip", [folder / name for name in (*formats, f"{stem}.json", f"{stem}.md")])
@@ -121,15 +123,15 @@ def shown(path: Path) -> str:
 
 
 def pack_up(path: Path, files: list[Path]) -> None:
-    with whole_or_not(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+    with atomic_write(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             for inner in sorted(file.rglob("*")) if file.is_dir() else [file]:
                 archive.write(inner, inner.relative_to(path.parent))
 
 
-def describe(name: str, note: str, model: keras.Model, formats: dict, cache: Cache) -> dict[str, Any]:
+def describe(name: str, note: str, model: keras.Model, formats: dict, store: ArtifactStore) -> dict[str, Any]:
     """The model card: what a program or a person needs to use the files rightly."""
-    metrics, history, source = cache.read("metrics"), cache.read("history"), cache.read("source")
+    metrics, history, source = store.read("metrics"), store.read("history"), store.read("source")
     return {
         "name": name,
         "network": metrics["network"],
@@ -139,25 +141,25 @@ def describe(name: str, note: str, model: keras.Model, formats: dict, cache: Cac
         "input": PREPROCESSING,
         "output": "shape (N, 7), float32: the probability of each label, in the order of labels",
         "formats": formats,
-        "commands": commands(cache),
-        "settings": {name: cache.entry(name)["settings"] for name in ("train_x", "model", "trained_model")},
+        "commands": commands(store),
+        "settings": {name: store.entry(name)["settings"] for name in ("train_x", "model", "trained_model")},
         "epochs": len(history["loss"]),
         "seconds": round(sum(history["seconds"])),
         "machine": machine(),
         "note": note,
         "metrics": metrics["splits"],
-        "views": metrics["views"],
-        "drawn_faces": network.predict(model, shipped.drawn_faces()).round(5).tolist(),
+        "tta": metrics["tta"],
+        "drawn_faces": predict.predict_proba(model, model_zoo.load_reference_faces()).round(5).tolist(),
         "limits": LIMITS,
-        "licences": LICENCES,
+        "licenses": LICENSES,
     }
 
 
-def commands(cache: Cache) -> list[str]:
+def commands(store: ArtifactStore) -> list[str]:
     """The commands that made the trained network, in order, with the flags that they were given."""
-    steps = cache.manifest()["steps"]
+    steps = store.manifest()["steps"]
     scripts = [
-        cache.entry(name)["script"] for name in ("dataset", "train_x", "model", "trained_model", "metrics")
+        store.entry(name)["script"] for name in ("dataset", "train_x", "model", "trained_model", "metrics")
     ]
     return [
         shlex.join(["python", script, *steps[script]["arguments"]]) for script in scripts if script in steps
@@ -186,8 +188,8 @@ def as_text(card: dict[str, Any]) -> str:
     lines += ["", "## How it was made", "", "```", *card["commands"], "```", ""]
     if card["note"]:
         lines += [card["note"], ""]
-    views = f", mean over {card['views']} views of each face" if card["views"] > 1 else ""
-    lines += [f"## Measured (by `Performance.py`, the last command above{views})", ""]
+    tta = f", mean over {card['views']} views of each face" if card["tta"] > 1 else ""
+    lines += [f"## Measured (by `Performance.py`, the last command above{tta})", ""]
     lines += ["| split | faces | accuracy | 95% interval | macro-F1 |", "|---|---|---|---|---|"]
     for split, figures in card["metrics"].items():
         if split == "validation" and card["settings"]["train_x"].get("validation_too"):
@@ -196,7 +198,7 @@ def as_text(card: dict[str, Any]) -> str:
         accuracy = f"{figures['accuracy']:.2%} | {low:.2%} to {high:.2%}"
         lines.append(f"| {split} | {figures['faces']:,} | {accuracy} | {figures['macro_f1']:.3f} |")
     recalls = card["metrics"]["test"]["recall"]
-    lines += ["", "Of the test faces of each emotion, recognised:", ""]
+    lines += ["", "Of the test faces of each emotion, recognized:", ""]
     lines += ["| " + " | ".join(recalls) + " |", "|---" * len(recalls) + "|"]
     lines += ["| " + " | ".join(f"{recall:.1%}" for recall in recalls.values()) + " |"]
     lines += ["", "## Files", ""]
@@ -207,7 +209,7 @@ def as_text(card: dict[str, Any]) -> str:
         right = f"right on {facts['accuracy']:.2%} of test"
         checksum = f"; SHA-256 `{facts['sha256']}`" if "sha256" in facts else ""
         lines.append(f"- `{name}`: {facts['bytes']:,} bytes; {difference}; {right}; {speed}{checksum}")
-    lines += ["", "## Limits", "", card["limits"], "", "## Licences", "", card["licences"], ""]
+    lines += ["", "## Limits", "", card["limits"], "", "## Licenses", "", card["licenses"], ""]
     lines += ["## Settings", "", "```json", json.dumps(card["settings"], indent=1), "```", ""]
     return "\n".join(lines)
 

@@ -10,8 +10,8 @@ Expect: 2.7 million parameters, sixteen times LeNet-5's, and most of an hour to 
 
 from dataclasses import dataclass
 
-from pipeline.building import run_network
-from pipeline.residual import residual_network
+from pipeline.models.build_step import run_build_step
+from pipeline.models.residual import build_residual_network
 
 import keras
 
@@ -26,8 +26,8 @@ class Settings:
 
 
 def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
-    return residual_network("Strong", face_shape, settings.filters, settings.blocks, settings.dropout)
+    return build_residual_network("Strong", face_shape, settings.filters, settings.blocks, settings.dropout)
 
 
 if __name__ == "__main__":
-    run_network(build, Settings)
+    run_build_step(build, Settings)

@@ -1,6 +1,6 @@
-"""Step 7, another way: a network that has learnt to see from ImageNet's photographs, and is to learn faces.
+"""Step 7, another way: a network that has learned to see from ImageNet's photographs, and is to learn faces.
 
-A face is enlarged, its grey put into all three channels, and looked at by a backbone without its last layers; a new
+A face is enlarged, its gray put into all three channels, and looked at by a backbone without its last layers; a new
 last layer names the emotion. The recipe "transfer" of step 8 trains that layer first and then, more gently, all of it.
 Needs the arrays of step 6 to be there, for the shape of a face. Writes data/model, and shows results/model.png,
 model.txt and model.json.
@@ -17,9 +17,9 @@ Expect: MobileNetV2 with 2.3 million parameters, EfficientNetV2B0 with 5.9, Conv
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.building import run_network
-from pipeline.dataset import EMOTIONS
-from pipeline.pretrained import pretrained
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.models.backbones import build_backbone
+from pipeline.models.build_step import run_build_step
 
 import keras
 from keras import layers
@@ -36,12 +36,12 @@ class Settings:
 
 
 def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
-    """A backbone and a new last layer for grey faces of `face_shape`, (height, width, 1), in [0, 1]."""
+    """A backbone and a new last layer for gray faces of `face_shape`, (height, width, 1), in [0, 1]."""
     if settings.side % face_shape[0]:
         raise ValueError(
             f"side is {settings.side}, but must be a multiple of a face's {face_shape[0]} pixels."
         )
-    rescaling, backbone = pretrained(settings.backbone, settings.weights, settings.side)
+    rescaling, backbone = build_backbone(settings.backbone, settings.weights, settings.side)
     faces = keras.Input(face_shape, name="face")
     # Not keras.layers.Resizing: after it, model(faces) computes as in training and changes the running averages.
     x = layers.UpSampling2D(settings.side // face_shape[0], interpolation="bilinear")(faces)
@@ -54,4 +54,4 @@ def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
 
 
 if __name__ == "__main__":
-    run_network(build, Settings)
+    run_build_step(build, Settings)

@@ -8,10 +8,10 @@ Expect: faces that are hard to name now and then. People agree with FER2013's la
 
 from dataclasses import dataclass
 
-from pipeline import plots
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures import plots
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,10 +24,10 @@ class Settings:
     show: bool = False  # True: open the pictures where there is a display
 
 
-def main(settings: Settings, cache: Cache) -> None:
+def main(settings: Settings, store: ArtifactStore) -> None:
     if not 1 <= settings.faces <= 20:
         raise ValueError(f"faces is {settings.faces}, but must lie between 1 and 20.")
-    table, source = cache.read("dataset"), cache.read("source")
+    table, source = store.read("dataset"), store.read("source")
     pixels, emotion = table["pixels"], table["emotion"]
     rng = np.random.default_rng(settings.seed)
 
@@ -44,22 +44,22 @@ def main(settings: Settings, cache: Cache) -> None:
         for axes in row:
             axes.set_axis_off()
         for axes, index in zip(row, chosen, strict=False):
-            plots.face(axes, pixels[index])
+            plots.draw_face(axes, pixels[index])
         row[0].text(
             -0.12, 0.5, name, transform=row[0].transAxes, ha="right", va="center", fontsize=12, weight="bold",
-            color=plots.EMOTION_COLOURS[name],
+            color=plots.EMOTION_COLORS[name],
         )  # fmt: skip
     figure.get_layout_engine().set(rect=(0.02, 0.035, 0.97, 0.96))
-    plots.save(figure, "emotions.png", source, settings.show)
+    plots.save_figure(figure, "emotions.png", source, settings.show)
 
     figure, grid = plt.subplots(1, len(EMOTIONS), figsize=(12, 2.5), layout="constrained")
     for label, (name, axes) in enumerate(zip(EMOTIONS, grid, strict=True)):
         mean = pixels[emotion == label].mean(axis=0) / 255.0
-        plots.face(axes, mean)
-        axes.set_title(name, color=plots.EMOTION_COLOURS[name])
+        plots.draw_face(axes, mean)
+        axes.set_title(name, color=plots.EMOTION_COLORS[name])
     figure.suptitle("The mean of all faces of each emotion", fontsize=11)
     figure.get_layout_engine().set(rect=(0, 0.08, 1, 0.92))
-    plots.save(figure, "mean_faces.png", source, settings.show)
+    plots.save_figure(figure, "mean_faces.png", source, settings.show)
 
 
 if __name__ == "__main__":

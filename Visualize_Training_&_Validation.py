@@ -7,9 +7,9 @@ Expect: train rising above 90% while validation stands still near 50% from epoch
 
 from dataclasses import dataclass
 
-from pipeline import plots
-from pipeline.cache import Cache
-from pipeline.cli import run_step
+from pipeline.figures import plots
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,8 +21,8 @@ class Settings:
     show: bool = False  # True: open the picture where there is a display
 
 
-def main(settings: Settings, cache: Cache) -> None:
-    history, source = cache.read("history"), cache.read("source")
+def main(settings: Settings, store: ArtifactStore) -> None:
+    history, source = store.read("history"), store.read("source")
     epochs = np.arange(1, len(history["loss"]) + 1)
     best = int(np.argmax(history["val_accuracy"]))
 
@@ -31,14 +31,14 @@ def main(settings: Settings, cache: Cache) -> None:
         train, validation = history[quantity], history[f"val_{quantity}"]
         line = {"marker": "o", "markersize": 3}
         label = f"train, last {shown.format(train[-1])}"
-        axes.plot(epochs, train, color=plots.TRAIN_COLOUR, label=label, **line)
+        axes.plot(epochs, train, color=plots.TRAIN_COLOR, label=label, **line)
         label = f"validation, last {shown.format(validation[-1])}"
-        axes.plot(epochs, validation, color=plots.VALIDATION_COLOUR, label=label, **line)
+        axes.plot(epochs, validation, color=plots.VALIDATION_COLOR, label=label, **line)
 
         label = f"epoch {best + 1}, most accurate on validation, {shown.format(validation[best])}"
         star = {"markersize": 15, "markeredgecolor": "white", "linestyle": "none"}
         axes.axvline(best + 1, color=plots.FAINT, linestyle=":", linewidth=1)
-        axes.plot(best + 1, validation[best], "*", color=plots.VALIDATION_COLOUR, label=label, **star)
+        axes.plot(best + 1, validation[best], "*", color=plots.VALIDATION_COLOR, label=label, **star)
 
         axes.set(title=quantity.capitalize(), xlabel="epoch", ylabel=quantity)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -46,7 +46,7 @@ def main(settings: Settings, cache: Cache) -> None:
         axes.legend(frameon=False, fontsize=9)
     panels[0].yaxis.set_major_formatter("{x:.0%}")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
-    plots.save(figure, "learning_curves.png", source, settings.show)
+    plots.save_figure(figure, "learning_curves.png", source, settings.show)
 
 
 if __name__ == "__main__":

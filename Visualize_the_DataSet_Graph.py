@@ -7,10 +7,10 @@ Expect: Happy far ahead and Disgust far behind: always answering Happy would be 
 
 from dataclasses import dataclass
 
-from pipeline import plots
-from pipeline.cache import Cache
-from pipeline.cli import run_step
-from pipeline.dataset import SPLITS
+from pipeline.data.fer2013 import SPLITS
+from pipeline.figures import plots
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -22,11 +22,11 @@ class Settings:
     show: bool = False  # True: open the picture where there is a display
 
 
-def main(settings: Settings, cache: Cache) -> None:
-    counts = pd.DataFrame(cache.read("analysis")["counts"]).rename(
+def main(settings: Settings, store: ArtifactStore) -> None:
+    counts = pd.DataFrame(store.read("analysis")["counts"]).rename(
         columns=SPLITS
     )  # emotions are sorted by count
-    source = cache.read("source")
+    source = store.read("source")
     total = counts.sum(axis=1)
 
     figure, (overall, per_split) = plt.subplots(1, 2, figsize=(12, 4.8), width_ratios=(1, 1.25))
@@ -34,7 +34,7 @@ def main(settings: Settings, cache: Cache) -> None:
         x=total.index,
         y=total,
         hue=total.index,
-        palette=plots.EMOTION_COLOURS,
+        palette=plots.EMOTION_COLORS,
         legend=False,
         saturation=1,
         ax=overall,
@@ -61,7 +61,7 @@ def main(settings: Settings, cache: Cache) -> None:
     per_split.legend(per_split.containers, labels, frameon=False)
 
     figure.tight_layout(rect=(0, 0.03, 1, 1))
-    plots.save(figure, "class_distribution.png", source, settings.show)
+    plots.save_figure(figure, "class_distribution.png", source, settings.show)
 
 
 if __name__ == "__main__":

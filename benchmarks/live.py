@@ -1,4 +1,4 @@
-"""How many frames a second live recognition manages, without waiting for a camera: find, recognise, follow, draw.
+"""How many frames a second live recognition manages, without waiting for a camera: find, recognize, follow, draw.
 
 On frames of 640x480 with one face and with ten, in a process of its own each, with the peak of its memory; and the time
 from the start of Webcam.py to its first frame. The faces are the astronaut's of scikit-image, moving over a photograph.
@@ -55,21 +55,25 @@ def main(settings: Settings) -> None:
 
 def watch(settings: Settings) -> dict:
     """What a worker measures: seconds of each frame, faces found per frame, bytes of memory at most."""
-    from pipeline import drawing
-    from pipeline.cli import peak_memory
-    from pipeline.faces import Finder
-    from pipeline.recognition import recognise
-    from pipeline.runtime import Recogniser
-    from pipeline.tracks import Tracker
+    from pipeline.inference.classifier import EmotionClassifier
+    from pipeline.vision import annotate
+    from pipeline.vision.face_detector import FaceDetector
+    from pipeline.vision.recognition import recognize_faces
+    from pipeline.vision.tracker import Tracker
+    from pipeline.workflow.cli import peak_memory
 
     frames = np.load(Path(settings.worker) / "frames.npy", mmap_mode="r")
-    finder, tracker, recogniser = Finder(live=True), Tracker(), Recogniser(ROOT / settings.model)
+    detector, tracker, classifier = (
+        FaceDetector(live=True),
+        Tracker(),
+        EmotionClassifier(ROOT / settings.model),
+    )
     seconds, found = [], 0
     for number in range(-10, settings.frames):
         picture = np.array(frames[number % len(frames)])
         started = time.perf_counter()
-        faces = tracker.follow(recognise(picture, finder, recogniser), number / 30)
-        drawing.draw(picture, faces)
+        faces = tracker.update(recognize_faces(picture, detector, classifier), number / 30)
+        annotate.annotate_faces(picture, faces)
         if number >= 0:
             seconds.append(time.perf_counter() - started)
             found += len(faces)

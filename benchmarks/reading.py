@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipeline import dataset, sample
-from pipeline.steps import ROOT
+from pipeline.data import csv_reader, fer2013, synthetic_faces
+from pipeline.workflow.steps import ROOT
 
 import numpy as np
 import pandas as pd
@@ -34,8 +34,8 @@ def main(settings: Settings) -> None:
         path = Path(settings.csv) if settings.csv else ROOT / "Dataset.csv"
         if not settings.csv and not path.exists():
             path = Path(folder) / "drawn.csv"
-            emotion, pixels, usage = sample.table(8000, seed=0)
-            dataset.write_csv({"emotion": emotion, "pixels": pixels, "Usage": usage}, path)
+            emotion, pixels, usage = synthetic_faces.make_table(8000, seed=0)
+            csv_reader.write_csv({"emotion": emotion, "pixels": pixels, "Usage": usage}, path)
         ways = {"pipeline.dataset.read_csv": read_here, "pandas and int() per value": read_plainly}
         if hasattr(np, "fromstring"):
             ways["pandas and numpy.fromstring per row"] = read_with_fromstring
@@ -62,7 +62,7 @@ def timed(read: Callable[[Path], np.ndarray], path: Path) -> tuple[float, np.nda
 
 
 def read_here(path: Path) -> np.ndarray:
-    return dataset.read_csv(path)["pixels"].reshape(-1, dataset.PIXELS)
+    return csv_reader.read_csv(path)["pixels"].reshape(-1, fer2013.PIXELS)
 
 
 def read_plainly(path: Path) -> np.ndarray:

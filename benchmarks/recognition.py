@@ -1,4 +1,4 @@
-"""How well each network that ships in models/ recognises the faces in data/, as the table in the README.
+"""How well each network that ships in models/ recognizes the faces in data/, as the table in the README.
 
 Accuracy on test with its 95% interval, by one view and by the mean over 18; and over several seeds where
 results/runs.csv has trainings that differ from the shipped one in their seed alone. Size and training time are
@@ -17,9 +17,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pipeline import network, runs, shipped  # noqa: E402
-from pipeline.cache import Cache  # noqa: E402
-from pipeline.speed import quick_copy  # noqa: E402
+from pipeline.evaluation import predict
+from pipeline.models import model_zoo, serialization
+from pipeline.reporting import run_log  # noqa: E402
+from pipeline.training.fast_layers import build_fast_copy  # noqa: E402
+from pipeline.workflow.artifacts import ArtifactStore  # noqa: E402
 
 HEADINGS = (
     "network", "parameters", "multiply-adds", "training", "validation", "test (95% interval)", "with 18 views",
@@ -28,15 +30,15 @@ HEADINGS = (
 
 
 def main() -> None:
-    cache = Cache()
+    store = ArtifactStore()
     splits = {
-        split: (cache.read(f"{split}_x"), cache.read(f"{split}_y").argmax(axis=1))
+        split: (store.read(f"{split}_x"), store.read(f"{split}_y").argmax(axis=1))
         for split in ("val", "test")
     }
-    print(f"Data: {cache.read('source')['label']}\n")
+    print(f"Data: {store.read('source')['label']}\n")
     print("| " + " | ".join(HEADINGS) + " |")
     print("|---" * len(HEADINGS) + "|")
-    cards = [(path, shipped.card_of(path)) for path in shipped.MODELS.glob("*.keras")]
+    cards = [(path, model_zoo.read_model_card(path)) for path in model_zoo.MODELS_DIR.glob("*.keras")]
     # The description's recipe first, the largest network last.
     for path, card in sorted(cards, key=lambda pair: (pair[1]["network"]["parameters"], pair[0].stem)):
         print("| " + " | ".join(row(path, card, splits)) + " |", flush=True)
@@ -44,16 +46,16 @@ def main() -> None:
 
 def row(path: Path, card: dict[str, Any], splits: dict[str, Any]) -> list[str]:
     measure = runpy.run_path(str(ROOT / "Performance.py"), run_name="benchmark")["measure"]
-    model = quick_copy(network.load(path), "float32")
+    model = build_fast_copy(serialization.load_model(path), "float32")
     faces, labels = splits["test"]
-    one = measure(labels, network.predict(model, faces), bins=15)
-    many = measure(labels, network.predict(model, faces, views=18), bins=15)
+    one = measure(labels, predict.predict_proba(model, faces), bins=15)
+    many = measure(labels, predict.predict_proba(model, faces, tta=18), bins=15)
     low, high = one["accuracy_95"]
     if card["settings"]["train_x"].get("validation_too"):
         validation = "trained on"
     else:
         faces, labels = splits["val"]
-        validation = f"{measure(labels, network.predict(model, faces), bins=15)['accuracy']:.2%}"
+        validation = f"{measure(labels, predict.predict_proba(model, faces), bins=15)['accuracy']:.2%}"
     return [
         f"[{path.stem}](models/{path.stem}.md)",
         f"{card['network']['parameters']:,}",
@@ -70,7 +72,9 @@ def row(path: Path, card: dict[str, Any], splits: dict[str, Any]) -> list[str]:
 def over_seeds(card: dict[str, Any]) -> str:
     """Mean and standard deviation of the test accuracy over trainings of runs.csv like the card's."""
     like_it = [
-        line for line in runs.read() if line["test_accuracy"] and same(json.loads(line["settings"]), card)
+        line
+        for line in run_log.read_runs()
+        if line["test_accuracy"] and same(json.loads(line["settings"]), card)
     ]
     found = {line["seed"]: float(line["test_accuracy"]) for line in like_it}  # a seed's last training counts
     if len(found) < 2:
@@ -85,8 +89,8 @@ def same(settings: dict[str, dict[str, Any]], card: dict[str, Any]) -> bool:
     # A card that is older than a setting says nothing of it.
     return all(
         settings[step].get(name) == value
-        for step, artefact in told.items()
-        for name, value in card["settings"][artefact].items()
+        for step, artifact in told.items()
+        for name, value in card["settings"][artifact].items()
         if name not in free
     )
 

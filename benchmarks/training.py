@@ -95,8 +95,9 @@ def train_keras(settings: Settings) -> None:
     """As Compiling_model.py does it."""
     import runpy
 
-    from pipeline.augmentation import Augmentation
-    from pipeline.training import ShuffledBatches, StopWhenNotFinite, feed
+    from pipeline.data.augmentation import Augmentation
+    from pipeline.training.batches import ShuffledBatches, to_tf_dataset
+    from pipeline.training.callbacks import StopOnNaN
 
     import keras
 
@@ -123,8 +124,10 @@ def train_keras(settings: Settings) -> None:
         augmentation = Augmentation(**values)
     batches = ShuffledBatches(*random_faces(settings), settings.batch_size, seed=0, augmentation=augmentation)
     shuffle = keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch)
-    callbacks = [Timed(), shuffle, StopWhenNotFinite()]
-    model.fit(feed(batches), shuffle=False, epochs=settings.epochs + 1, verbose=0, callbacks=callbacks)
+    callbacks = [Timed(), shuffle, StopOnNaN()]
+    model.fit(
+        to_tf_dataset(batches), shuffle=False, epochs=settings.epochs + 1, verbose=0, callbacks=callbacks
+    )
 
 
 def train_torch(settings: Settings) -> None:

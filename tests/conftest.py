@@ -16,8 +16,11 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pipeline import dataset, sample  # noqa: E402
-from pipeline.cache import Cache  # noqa: E402
+from pipeline.data import (
+    fer2013,
+    synthetic_faces,  # noqa: E402
+)
+from pipeline.workflow.artifacts import ArtifactStore  # noqa: E402
 
 # A shell that starts the tests in the background has them and all that they start ignore Ctrl-C; some are about it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,8 +42,8 @@ class Project:
     def results(self) -> Path:
         return self.root / "results"
 
-    def cache(self) -> Cache:
-        return Cache(self.data)
+    def store(self) -> ArtifactStore:
+        return ArtifactStore(self.data)
 
     def start(self, script: str, *arguments: object, **options) -> subprocess.Popen:
         command = [sys.executable, str(self.root / script), *map(str, arguments)]
@@ -120,9 +123,9 @@ def prepared(tmp_path_factory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def small_table() -> dataset.Table:
+def small_table() -> fer2013.Table:
     """300 drawn faces, all emotions in all splits."""
-    emotion, pixels, usage = sample.table(300, seed=1)
+    emotion, pixels, usage = synthetic_faces.make_table(300, seed=1)
     return {"emotion": emotion, "pixels": pixels, "Usage": usage}
 
 

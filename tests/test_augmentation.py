@@ -1,6 +1,13 @@
 """Each augmentation against a slow, obvious one, and what none of them may do to the labels."""
 
-from pipeline.augmentation import Augmentation, erase, mix, move, relight, transforms
+from pipeline.data.augmentation import (
+    Augmentation,
+    adjust_lighting,
+    affine_matrices,
+    erase_rectangles,
+    mix_faces,
+    warp,
+)
 
 import numpy as np
 import pytest
@@ -19,14 +26,14 @@ def labels(rng) -> np.ndarray:
 
 
 def look_up(face: np.ndarray, x: float, y: float) -> float:
-    """The grey between pixels, bilinear; beyond the edge, that of the nearest pixel."""
+    """The gray between pixels, bilinear; beyond the edge, that of the nearest pixel."""
     left, top = int(np.floor(x)), int(np.floor(y))
-    grey = 0.0
+    gray = 0.0
     for row, share_y in ((top, 1 - (y - top)), (top + 1, y - top)):
         for column, share_x in ((left, 1 - (x - left)), (left + 1, x - left)):
             inside = face[min(max(row, 0), SIDE - 1), min(max(column, 0), SIDE - 1), 0]
-            grey += share_x * share_y * inside
-    return grey
+            gray += share_x * share_y * inside
+    return gray
 
 
 def moved_slowly(
@@ -61,20 +68,20 @@ def test_moving_against_pixel_by_pixel(faces, how):
     mirror, angle, scale, right, down = how
     each = np.ones(len(faces))
     shift = np.outer([right, down], each)
-    rows = transforms(mirror * each, angle * each, scale * each, shift, SIDE)
+    rows = affine_matrices(mirror * each, angle * each, scale * each, shift, SIDE)
     expected = np.stack([moved_slowly(face, *how) for face in faces])
-    # OpenCV looks up places rounded to 1/32 pixel, in x and in y; neighbours here differ by at most 1.
-    np.testing.assert_allclose(move(faces, rows), expected, atol=2 / 64 + 1e-3)
+    # OpenCV looks up places rounded to 1/32 pixel, in x and in y; neighbors here differ by at most 1.
+    np.testing.assert_allclose(warp(faces, rows), expected, atol=2 / 64 + 1e-3)
     if angle == 0 and scale == 1 and right == int(right):
-        np.testing.assert_allclose(move(faces, rows), expected, atol=1e-6)
+        np.testing.assert_allclose(warp(faces, rows), expected, atol=1e-6)
 
 
 def test_mirroring_is_exact_and_shifting_moves_right_and_down(faces):
     one, zero = np.ones(5), np.zeros((2, 5))
     np.testing.assert_allclose(
-        move(faces, transforms(-one, 0 * one, one, zero, SIDE)), faces[:, :, ::-1], atol=1e-5
+        warp(faces, affine_matrices(-one, 0 * one, one, zero, SIDE)), faces[:, :, ::-1], atol=1e-5
     )
-    shifted = move(faces, transforms(one, 0 * one, one, np.stack([2 * one, one]), SIDE))
+    shifted = warp(faces, affine_matrices(one, 0 * one, one, np.stack([2 * one, one]), SIDE))
     np.testing.assert_allclose(shifted[:, 1:, 2:], faces[:, :-1, :-2], atol=1e-5)
 
 
@@ -85,26 +92,26 @@ def test_relighting_against_pixel_by_pixel(faces, rng):
         mean = sum(face.ravel().tolist()) / face.size
         for row in range(SIDE):
             for column in range(SIDE):
-                grey = (face[row, column, 0] - mean) * contrast[number] + mean + brightness[number]
-                expected[number, row, column, 0] = min(max(grey, 0), 1)
-    np.testing.assert_allclose(relight(faces, contrast, brightness), expected, atol=1e-5)
+                gray = (face[row, column, 0] - mean) * contrast[number] + mean + brightness[number]
+                expected[number, row, column, 0] = min(max(gray, 0), 1)
+    np.testing.assert_allclose(adjust_lighting(faces, contrast, brightness), expected, atol=1e-5)
 
 
 def test_erasing_against_pixel_by_pixel(faces):
     top, left = np.array([0, 3, 11, 2, 0]), np.array([0, 4, 11, 0, 0])
     height, width = np.array([3, 2, 1, 0, 12]), np.array([2, 5, 1, 4, 12])
-    grey = np.linspace(0, 1, 5, dtype=np.float32)
+    gray = np.linspace(0, 1, 5, dtype=np.float32)
     expected = faces.copy()
     for number in range(5):
         for row in range(top[number], top[number] + height[number]):
             for column in range(left[number], left[number] + width[number]):
-                expected[number, row, column, 0] = grey[number]
-    assert np.array_equal(erase(faces, top, left, height, width, grey), expected)
+                expected[number, row, column, 0] = gray[number]
+    assert np.array_equal(erase_rectangles(faces, top, left, height, width, gray), expected)
 
 
 def test_mixing_against_face_by_face(faces, labels):
     others = np.array([1, 2, 3, 4, 0])
-    mixed_faces, mixed_labels = mix(faces, labels, 0.3, others)
+    mixed_faces, mixed_labels = mix_faces(faces, labels, 0.3, others)
     for number, other in enumerate(others):
         np.testing.assert_allclose(mixed_faces[number], 0.3 * faces[number] + 0.7 * faces[other], atol=1e-6)
         np.testing.assert_allclose(

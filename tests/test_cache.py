@@ -11,9 +11,9 @@ import textwrap
 import time
 from pathlib import Path
 
-from pipeline import safe_pickle
-from pipeline.cache import Cache
-from pipeline.files import sha256_of
+from pipeline.workflow import safe_pickle
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.fingerprint import compute_sha256
 
 import numpy as np
 import pytest
@@ -30,74 +30,74 @@ plain = st.recursive(
 )  # fmt: skip
 
 
-def payload(cache: Cache, name: str) -> Path:
-    return cache.folder / cache.manifest()["artefacts"][name]["file"]
+def payload(store: ArtifactStore, name: str) -> Path:
+    return store.folder / store.manifest()["artifacts"][name]["file"]
 
 
 @pytest.fixture
-def cache(tmp_path) -> Cache:
-    cache = Cache(tmp_path / "data", "Load_dataSets.py", {"seed": 1})
-    cache.write(dataset={"pixels": np.arange(12, dtype=np.uint8).reshape(3, 4)})
-    return cache
+def store(tmp_path) -> ArtifactStore:
+    store = ArtifactStore(tmp_path / "data", "Load_dataSets.py", {"seed": 1})
+    store.write(dataset={"pixels": np.arange(12, dtype=np.uint8).reshape(3, 4)})
+    return store
 
 
 @settings(max_examples=60, deadline=None)
 @given(plain)
 def test_what_is_written_comes_back(tmp_path_factory, value):
-    cache = Cache(tmp_path_factory.mktemp("cache"), "a.py")
-    cache.write(value=value)
-    np.testing.assert_equal(cache.read("value"), value)
+    store = ArtifactStore(tmp_path_factory.mktemp("cache"), "a.py")
+    store.write(value=value)
+    np.testing.assert_equal(store.read("value"), value)
 
 
-def test_manifest_tells_how_an_artefact_came_to_be(cache):
-    later = Cache(cache.folder, "Analizing_DataSet.py", {"nearly_black": 10})
+def test_manifest_tells_how_an_artifact_came_to_be(store):
+    later = ArtifactStore(store.folder, "Analizing_DataSet.py", {"nearly_black": 10})
     later.read("dataset")
     later.write(analysis={"constant": 0})
-    entry = json.loads((cache.folder / "manifest.json").read_text())["artefacts"]["analysis"]
+    entry = json.loads((store.folder / "manifest.json").read_text())["artifacts"]["analysis"]
     assert entry["script"] == "Analizing_DataSet.py" and entry["settings"] == {"nearly_black": 10}
-    with open(payload(cache, "dataset"), "rb") as file:
-        assert entry["made_from"] == {"dataset": sha256_of(file)}
+    with open(payload(store, "dataset"), "rb") as file:
+        assert entry["inputs"] == {"dataset": compute_sha256(file)}
 
 
-def test_missing_artefact_names_the_script_that_makes_it(cache):
+def test_missing_artifact_names_the_script_that_makes_it(store):
     with pytest.raises(FileNotFoundError, match=r"no train_x yet\. Run: python Pre-processing_Data\.py"):
-        cache.read("train_x")
-    payload(cache, "dataset").unlink()
+        store.read("train_x")
+    payload(store, "dataset").unlink()
     with pytest.raises(FileNotFoundError, match=r"missing\. Run: python Load_dataSets\.py"):
-        cache.read("dataset")
+        store.read("dataset")
 
 
-def test_without_its_manifest_nothing_is_read(cache):
-    (cache.folder / "manifest.json").unlink()
+def test_without_its_manifest_nothing_is_read(store):
+    (store.folder / "manifest.json").unlink()
     with pytest.raises(FileNotFoundError, match="no dataset yet"):
-        cache.read("dataset")
+        store.read("dataset")
 
 
-def test_torn_manifest_is_a_sentence(cache):
-    manifest = cache.folder / "manifest.json"
+def test_torn_manifest_is_a_sentence(store):
+    manifest = store.folder / "manifest.json"
     manifest.write_text(manifest.read_text()[:50])
     with pytest.raises(ValueError, match="cannot be understood"):
-        cache.read("dataset")
+        store.read("dataset")
 
 
-def test_truncated_anywhere_is_refused(cache):
-    path = payload(cache, "dataset")
+def test_truncated_anywhere_is_refused(store):
+    path = payload(store, "dataset")
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"damaged or was altered.*Run: python Load_dataSets\.py"):
-            cache.read("dataset")
+            store.read("dataset")
 
 
-def test_any_flipped_byte_is_refused(cache):
-    path = payload(cache, "dataset")
+def test_any_flipped_byte_is_refused(store):
+    path = payload(store, "dataset")
     whole = path.read_bytes()
     for place in range(len(whole)):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << (place % 8)
         path.write_bytes(flipped)
         with pytest.raises(ValueError, match="damaged or was altered"):
-            cache.read("dataset")
+            store.read("dataset")
 
 
 class Malicious:
@@ -108,23 +108,23 @@ class Malicious:
         return os.mkdir, (str(self.target),)
 
 
-def smuggle(cache: Cache, value: object, protocol: int = 5) -> None:
-    """Put a pickle in an artefact's place and make the manifest vouch for it."""
-    path = payload(cache, "dataset")
+def smuggle(store: ArtifactStore, value: object, protocol: int = 5) -> None:
+    """Put a pickle in an artifact's place and make the manifest vouch for it."""
+    path = payload(store, "dataset")
     path.write_bytes(value if isinstance(value, bytes) else pickle.dumps(value, protocol))
-    manifest = json.loads((cache.folder / "manifest.json").read_text())
+    manifest = json.loads((store.folder / "manifest.json").read_text())
     with open(path, "rb") as file:
-        manifest["artefacts"]["dataset"]["sha256"] = sha256_of(file)
-    (cache.folder / "manifest.json").write_text(json.dumps(manifest))
+        manifest["artifacts"]["dataset"]["sha256"] = compute_sha256(file)
+    (store.folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_malicious_pickle_does_nothing(cache, tmp_path, protocol):
-    smuggle(cache, {"pixels": Malicious(tmp_path / "harm")}, protocol)
+def test_malicious_pickle_does_nothing(store, tmp_path, protocol):
+    smuggle(store, {"pixels": Malicious(tmp_path / "harm")}, protocol)
     with pytest.raises(ValueError, match="more than plain data"):
-        cache.read("dataset")
+        store.read("dataset")
     assert not (tmp_path / "harm").exists()
-    pickle.loads(payload(cache, "dataset").read_bytes())  # to show that the test could have failed
+    pickle.loads(payload(store, "dataset").read_bytes())  # to show that the test could have failed
     assert (tmp_path / "harm").exists()
 
 
@@ -163,10 +163,10 @@ def with_array(dtype: str, shape: tuple, content: bytes) -> bytes:
         b"",
     ],
 )
-def test_hostile_pickle_is_refused_whatever_it_holds(cache, content):
-    smuggle(cache, content)
+def test_hostile_pickle_is_refused_whatever_it_holds(store, content):
+    smuggle(store, content)
     with pytest.raises(ValueError, match="more than plain data"):
-        cache.read("dataset")
+        store.read("dataset")
 
 
 @pytest.mark.parametrize(
@@ -191,10 +191,10 @@ def test_arrays_come_back_with_dtype_shape_and_writeable(array):
 @pytest.mark.parametrize(
     "value", [{1, 2}, object(), np.array([None]), {"a": [Path("x")]}, print, np.float64(1)]
 )
-def test_only_plain_data_is_written(cache, value):
+def test_only_plain_data_is_written(store, value):
     with pytest.raises(TypeError, match="only plain data"):
-        cache.write(good=1, bad=value)
-    assert not cache.has("good") and not cache.has("bad")
+        store.write(good=1, bad=value)
+    assert not store.has("good") and not store.has("bad")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -202,34 +202,34 @@ def test_only_plain_data_is_written(cache, value):
 # --------------------------------------------------------------------------------------------------
 def chain(folder: Path, file: Path) -> None:
     """dataset, from a file; train_x, from dataset; model, from train_x."""
-    first = Cache(folder, "Load_dataSets.py")
-    first.depends_on(file)
+    first = ArtifactStore(folder, "Load_dataSets.py")
+    first.add_dependency(file)
     first.write(dataset=file.read_text() if file.exists() else "drawn")
-    second = Cache(folder, "Pre-processing_Data.py")
+    second = ArtifactStore(folder, "Pre-processing_Data.py")
     second.write(train_x=second.read("dataset") + "!")
-    third = Cache(folder, "Compiling_model.py")
+    third = ArtifactStore(folder, "Compiling_model.py")
     third.write(trained_model=third.read("train_x") + "?")
 
 
-def test_artefact_of_an_older_input_is_stale_and_names_the_first_script_to_rerun(tmp_path):
+def test_artifact_of_an_older_input_is_stale_and_names_the_first_script_to_rerun(tmp_path):
     file, folder = tmp_path / "Dataset.csv", tmp_path / "data"
     file.write_text("one")
     chain(folder, file)
-    Cache(folder, "Load_dataSets.py").write(dataset="two")
+    ArtifactStore(folder, "Load_dataSets.py").write(dataset="two")
     for name in ("train_x", "trained_model"):
         with pytest.raises(
             ValueError, match=r"train_x in data/ is stale.*Run: python Pre-processing_Data\.py"
         ):
-            Cache(folder).read(name)
-    assert Cache(folder).read("dataset") == "two"
+            ArtifactStore(folder).read(name)
+    assert ArtifactStore(folder).read("dataset") == "two"
 
 
 def test_the_same_content_written_again_makes_nothing_stale(tmp_path):
     file, folder = tmp_path / "Dataset.csv", tmp_path / "data"
     file.write_text("one")
     chain(folder, file)
-    Cache(folder, "Load_dataSets.py").write(dataset="one")
-    assert Cache(folder).read("trained_model") == "one!?"
+    ArtifactStore(folder, "Load_dataSets.py").write(dataset="one")
+    assert ArtifactStore(folder).read("trained_model") == "one!?"
 
 
 def test_a_changed_file_outside_makes_stale_and_a_touched_or_deleted_one_does_not(tmp_path):
@@ -237,21 +237,21 @@ def test_a_changed_file_outside_makes_stale_and_a_touched_or_deleted_one_does_no
     file.write_text("one")
     chain(folder, file)
     os.utime(file, (1, 1))
-    assert Cache(folder).read("trained_model") == "one!?"
+    assert ArtifactStore(folder).read("trained_model") == "one!?"
     file.write_text("two")
     with pytest.raises(ValueError, match=r"Dataset\.csv has changed since\. Run: python Load_dataSets\.py"):
-        Cache(folder).read("trained_model")
+        ArtifactStore(folder).read("trained_model")
     file.unlink()
-    assert Cache(folder).read("trained_model") == "one!?"
+    assert ArtifactStore(folder).read("trained_model") == "one!?"
 
 
 def test_a_file_that_appears_makes_what_was_made_without_it_stale(tmp_path):
     file, folder = tmp_path / "Dataset.csv", tmp_path / "data"
     chain(folder, file)
-    assert Cache(folder).read("dataset") == "drawn"
+    assert ArtifactStore(folder).read("dataset") == "drawn"
     file.write_text("real")
     with pytest.raises(ValueError, match=r"Dataset\.csv has changed since"):
-        Cache(folder).read("dataset")
+        ArtifactStore(folder).read("dataset")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -261,10 +261,10 @@ WRITER = """
     import sys, itertools
     import numpy as np
     from pathlib import Path
-    from pipeline.cache import Cache
+    from pipeline.workflow.artifacts import ArtifactStore
     for number in itertools.count():
         same = np.full(300_000, number % 251, np.uint8)
-        Cache(Path(sys.argv[1]), "w.py").write(one=same, two=same, three=same)
+        ArtifactStore(Path(sys.argv[1]), "w.py").write(one=same, two=same, three=same)
         print(number, flush=True)
 """
 
@@ -274,7 +274,7 @@ def start_writer(folder: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def test_killed_at_any_moment_all_artefacts_are_whole_and_of_one_write(tmp_path):
+def test_killed_at_any_moment_all_artifacts_are_whole_and_of_one_write(tmp_path):
     moments = random.Random(0)
     end = time.monotonic() + 40
     for round_ in range(40):
@@ -283,12 +283,12 @@ def test_killed_at_any_moment_all_artefacts_are_whole_and_of_one_write(tmp_path)
         time.sleep(moments.uniform(0, 0.05))
         writer.kill()
         writer.communicate()
-        cache = Cache(tmp_path)
-        values = {int(value) for name in ("one", "two", "three") for value in np.unique(cache.read(name))}
+        store = ArtifactStore(tmp_path)
+        values = {int(value) for name in ("one", "two", "three") for value in np.unique(store.read(name))}
         assert len(values) == 1, f"mixed after kill {round_}"
         if time.monotonic() > end:
             break
-    Cache(tmp_path, "w.py").write(one=1, two=2, three=3)
+    ArtifactStore(tmp_path, "w.py").write(one=1, two=2, three=3)
     left = {path.name for path in tmp_path.iterdir() if path.suffix == ".pkl"}
     assert len(left) == 3, "what a killed writer left behind is cleared away"
 
@@ -298,18 +298,18 @@ def test_readers_never_see_a_mixture_while_another_process_writes(tmp_path):
     writer.stdout.readline()
     try:
         for _ in range(200):
-            assert len(np.unique(Cache(tmp_path).read("two"))) == 1
+            assert len(np.unique(ArtifactStore(tmp_path).read("two"))) == 1
     finally:
         writer.kill()
         writer.communicate()
 
 
 def test_the_same_script_started_twice_waits_and_says_so(project):
-    with Cache(project.data, "Load_dataSets.py").at_work():
+    with ArtifactStore(project.data, "Load_dataSets.py").lock():
         second = project.start("Load_dataSets.py", "--sample-size", 300)
         lines = [second.stdout.readline() for _ in range(3)]
         assert any("Another Load_dataSets.py is at work; waiting" in line for line in lines), lines
         assert second.poll() is None
     printed, _ = second.communicate(timeout=60)
     assert second.returncode == 0, printed
-    assert len(project.cache().read("dataset")["emotion"]) == 300
+    assert len(project.store().read("dataset")["emotion"]) == 300

@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import Classification
-from pipeline import drawing, plots, shipped
-from pipeline.cache import Cache
-from pipeline.dataset import EMOTIONS, write_csv
-from pipeline.faces import Finder
-from pipeline.pictures import read_picture
-from pipeline.recognition import recognise
-from pipeline.runtime import Recogniser
-from pipeline.sources import named_files
-from pipeline.video import Video, recording
+from pipeline.data.csv_reader import write_csv
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.image_io import read_image
+from pipeline.figures import plots
+from pipeline.inference.classifier import EmotionClassifier
+from pipeline.models import model_zoo
+from pipeline.vision import annotate
+from pipeline.vision.face_detector import FaceDetector
+from pipeline.vision.inputs import find_inputs
+from pipeline.vision.recognition import recognize_faces
+from pipeline.vision.video_io import VideoReader, open_video_writer
+from pipeline.workflow.artifacts import ArtifactStore
 
 import cv2
 import numpy as np
@@ -61,8 +64,8 @@ def astronaut() -> Image.Image:
 def sad_face() -> np.ndarray:
     """(100, 100, 3) uint8 RGB."""
     faces = np.load(Path(skimage.__file__).parent / "data" / "lfw_subset.npy")
-    grey = cv2.resize(np.rint(faces[3] * 255).astype(np.uint8), (100, 100), interpolation=cv2.INTER_CUBIC)
-    return np.repeat(grey[..., np.newaxis], 3, axis=2)
+    gray = cv2.resize(np.rint(faces[3] * 255).astype(np.uint8), (100, 100), interpolation=cv2.INTER_CUBIC)
+    return np.repeat(gray[..., np.newaxis], 3, axis=2)
 
 
 def film_frame(number: int) -> np.ndarray:
@@ -101,7 +104,7 @@ def write_good_pictures(folder: Path) -> list[str]:
 
 def write_videos(folder: Path) -> dict[str, str]:
     """A film, and what is none: each with a word that the sentence must hold."""
-    with recording(folder / "film.mp4", RATE, (480, 400)) as film:
+    with open_video_writer(folder / "film.mp4", RATE, (480, 400)) as film:
         for number in range(FRAMES):
             film.write(film_frame(number))
     content = (folder / "film.mp4").read_bytes()
@@ -154,7 +157,7 @@ def done(tmp_path_factory) -> Done:
     bad |= write_videos(folder)
     if sys.platform != "win32":
         bad |= write_links(folder)
-    drawn = (shipped.drawn_faces()[..., 0] * 255).round().astype(np.uint8)
+    drawn = (model_zoo.load_reference_faces()[..., 0] * 255).round().astype(np.uint8)
     write_csv(
         {"emotion": np.arange(3), "pixels": drawn[:3], "Usage": np.full(3, "Training")}, folder / "rows.csv"
     )
@@ -219,8 +222,8 @@ def test_a_name_that_a_spreadsheet_would_run_is_made_harmless(done):
 def test_rows_of_a_csv_are_faces_already(done):
     rows = done.of("rows.csv")
     assert [row["face"] for row in rows] == ["1", "2", "3"]
-    drawn = (shipped.drawn_faces()[:3] * 255).round().astype(np.uint8)
-    wanted = Recogniser(shipped.BEST).predict(drawn, views=2)
+    drawn = (model_zoo.load_reference_faces()[:3] * 255).round().astype(np.uint8)
+    wanted = EmotionClassifier(model_zoo.MOST_ACCURATE_MODEL).predict_proba(drawn, tta=2)
     np.testing.assert_allclose(probabilities_of(rows), wanted, atol=1e-4)
 
 
@@ -228,9 +231,9 @@ def test_copies_are_written_of_all_with_the_face_marked(done):
     """Of all, though two have the same name; only where there is a face."""
     copies = done.project.results / "classified"
     for name in done.good:
-        copy = read_picture(copies / done.folder.name / name)
+        copy = read_image(copies / done.folder.name / name)
         assert copy.shape == (250, 250, 3), name
-        happy = np.abs(copy.astype(int) - drawing.COLOURS["Happy"]).max(axis=2) < 40
+        happy = np.abs(copy.astype(int) - annotate.EMOTION_RGB["Happy"]).max(axis=2) < 40
         (row,) = done.of(name)
         left, top = round(float(row["left"])), round(float(row["top"]))
         assert happy[max(0, top - 25) : top + 110, max(0, left - 10) : left + 10].sum() > 150, name
@@ -239,14 +242,14 @@ def test_copies_are_written_of_all_with_the_face_marked(done):
     assert files == {f"{done.folder.name}/{name}" for name in done.good} | films | {"=1+1.png"}
 
 
-def test_without_data_the_best_shipped_network_recognises(done):
+def test_without_data_the_best_shipped_network_recognizes(done):
     assert "no report on the test split: data/ has no predictions yet." in done.printed
-    card = shipped.card_of(shipped.BEST)
-    assert f"recognised by {shipped.BEST.name}, trained on {card['data']}" in done.printed
+    card = model_zoo.read_model_card(model_zoo.MOST_ACCURATE_MODEL)
+    assert f"recognized by {model_zoo.MOST_ACCURATE_MODEL.name}, trained on {card['data']}" in done.printed
 
 
 def test_the_picture_of_the_first_faces_is_made(done):
-    assert read_picture(done.project.results / "new_pictures.png").shape[1] > 1000
+    assert read_image(done.project.results / "new_pictures.png").shape[1] > 1000
 
 
 def test_only_bad_pictures_end_in_a_sentence_and_leave_what_was_there(done):
@@ -287,12 +290,12 @@ def test_faces_that_move_keep_their_numbers_and_labels(done):
 
 
 def test_a_videos_probabilities_are_those_of_its_frames_smoothed(done):
-    finder, recogniser = Finder(live=True), Recogniser(shipped.BEST)
+    detector, classifier = FaceDetector(live=True), EmotionClassifier(model_zoo.MOST_ACCURATE_MODEL)
     share = 1 - np.exp(-1 / RATE / Classification.Settings.smoothing)
     smoothed = {}
     rows = iter(done.of("film.mp4"))
-    for frame in Video(done.folder / "film.mp4"):
-        for face in recognise(frame.picture, finder, recogniser, views=2):
+    for frame in VideoReader(done.folder / "film.mp4"):
+        for face in recognize_faces(frame.image, detector, classifier, tta=2):
             row = next(rows)
             now, before = face.probabilities, smoothed.get(row["face"], face.probabilities)
             smoothed[row["face"]] = share * now + (1 - share) * before
@@ -301,7 +304,7 @@ def test_a_videos_probabilities_are_those_of_its_frames_smoothed(done):
 
 def test_the_marked_copy_of_a_video_has_its_frames_size_and_rate(done):
     film, copy = (
-        Video(path / "film.mp4")
+        VideoReader(path / "film.mp4")
         for path in (done.folder, done.project.results / "classified" / done.folder.name)
     )
     assert copy.rate == pytest.approx(film.rate)
@@ -309,8 +312,8 @@ def test_the_marked_copy_of_a_video_has_its_frames_size_and_rate(done):
     assert len(frames) == FRAMES
     for plain, marked in frames:
         assert plain.size == marked.size and plain.seconds == pytest.approx(marked.seconds)
-        for emotion in ("Happy", "Sad"):  # MPEG blurs colours
-            near = np.abs(marked.picture.astype(int) - drawing.COLOURS[emotion]).max(axis=2) < 60
+        for emotion in ("Happy", "Sad"):  # MPEG blurs colors
+            near = np.abs(marked.picture.astype(int) - annotate.EMOTION_RGB[emotion]).max(axis=2) < 60
             assert near.sum() > 300
 
 
@@ -331,28 +334,28 @@ def test_a_killed_run_goes_on_where_it_stopped_and_ends_as_an_unbroken_one(tmp_p
         project.root / "models" / "Compact.tflite",
     ]
     project.run(*arguments)
-    table, journal = (
+    table, log = (
         project.results / "classification.csv",
         project.results / "classification.unfinished.jsonl",
     )
     unbroken = table.read_bytes()
-    assert not journal.exists() and unbroken.count(b"\n") == 1 + 20
+    assert not log.exists() and unbroken.count(b"\n") == 1 + 20
 
     process = project.start(*arguments)
     deadline = time.monotonic() + 60
-    while not journal.exists() or journal.read_bytes().count(b'"done"') < 5:
+    while not log.exists() or log.read_bytes().count(b'"done"') < 5:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.005)
     process.kill()
     process.communicate()
-    finished = journal.read_bytes().count(b'{"done"')
+    finished = log.read_bytes().count(b'{"done"')
     assert 5 <= finished < 20 and table.read_bytes() == unbroken  # the one of before
     for number in range(finished - 1):
         (tmp_path / "many" / f"{number:02}.jpg").write_text("not to be looked at again")
 
     printed = project.run(*arguments)
     assert f"going on after {finished} files" in printed
-    assert table.read_bytes() == unbroken and not journal.exists()
+    assert table.read_bytes() == unbroken and not log.exists()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -367,17 +370,17 @@ def here(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "RESULTS", results)
 
     def run(*images: object, **settings) -> Rows:
-        settings = {"model": str(shipped.QUICK)} | settings
+        settings = {"model": str(model_zoo.FASTEST_MODEL)} | settings
         named = [str(image) for image in images]
         Classification.classify(
-            named, Classification.Settings(images=tuple(named), **settings), Cache(tmp_path / "data")
+            named, Classification.Settings(images=tuple(named), **settings), ArtifactStore(tmp_path / "data")
         )
         return rows_of(results)
 
     return run
 
 
-def test_closely_cut_faces_are_recognised_as_they_are(here, tmp_path, small_table):
+def test_closely_cut_faces_are_recognized_as_they_are(here, tmp_path, small_table):
     faces = small_table["pixels"][:12]
     for number, pixels in enumerate(faces):
         folder = tmp_path / "faces" / f"group {number % 3}"
@@ -385,9 +388,9 @@ def test_closely_cut_faces_are_recognised_as_they_are(here, tmp_path, small_tabl
         Image.fromarray(pixels).save(folder / f"{number:02}.png")
     (tmp_path / "faces" / "notes.txt").write_text("no picture")
     in_order = [*range(0, 12, 3), *range(1, 12, 3), *range(2, 12, 3)]
-    wanted = Recogniser(shipped.QUICK).predict(faces[in_order], views=18)
-    by_folder = here("faces", faces="crop", views=18)
-    by_pattern = here("faces/**/*.png", faces="crop", views=18)
+    wanted = EmotionClassifier(model_zoo.FASTEST_MODEL).predict_proba(faces[in_order], tta=18)
+    by_folder = here("faces", faces="crop", tta=18)
+    by_pattern = here("faces/**/*.png", faces="crop", tta=18)
     assert by_pattern == by_folder and len(by_folder) == 12
     np.testing.assert_allclose(probabilities_of(by_folder), wanted, atol=1e-4)
     assert all(row["left"] == row["note"] == "" and row["face"] == "1" for row in by_folder)
@@ -395,12 +398,14 @@ def test_closely_cut_faces_are_recognised_as_they_are(here, tmp_path, small_tabl
 
 
 def test_its_answers_are_those_of_its_card(here, tmp_path):
-    drawn = (shipped.drawn_faces()[..., 0] * 255).round().astype(np.uint8)
+    drawn = (model_zoo.load_reference_faces()[..., 0] * 255).round().astype(np.uint8)
     for number, pixels in enumerate(drawn):
         Image.fromarray(pixels).save(tmp_path / f"{number:02}.png")
-    rows = here("*.png", faces="crop", views=1, model="")
+    rows = here("*.png", faces="crop", tta=1, model="")
     np.testing.assert_allclose(
-        probabilities_of(rows), shipped.card_of(shipped.BEST)["drawn_faces"], atol=1e-3
+        probabilities_of(rows),
+        model_zoo.read_model_card(model_zoo.MOST_ACCURATE_MODEL)["drawn_faces"],
+        atol=1e-3,
     )
 
 
@@ -411,7 +416,7 @@ def test_copies_of_pictures_from_anywhere_stay_apart_and_in_their_folder(here, t
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         astronaut().save(tmp_path / place)
     for ending in ("avi", "mov"):
-        with recording(tmp_path / "b" / "y.mp4", 7.5, (480, 400)) as film:
+        with open_video_writer(tmp_path / "b" / "y.mp4", 7.5, (480, 400)) as film:
             film.write(film_frame(0))
         (tmp_path / "b" / "y.mp4").rename(tmp_path / "b" / f"y.{ending}")
     before = {place: (tmp_path / place).read_bytes() for place in places}
@@ -435,14 +440,14 @@ def test_an_unfinished_run_in_another_folder_is_another_one(here, tmp_path, monk
         (tmp_path / folder).mkdir()
         picture.save(tmp_path / folder / "x.png")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Classification, "summarise", stopped)
+        patch.setattr(Classification, "summarize", stopped)
         os.chdir(tmp_path / "one")
         here("x.png")
     assert [row["emotion"] for row in here("x.png")] == ["Happy"]
     assert "going on after 1 files" in capsys.readouterr().out
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Classification, "summarise", stopped)
+        patch.setattr(Classification, "summarize", stopped)
         here("x.png")
     os.chdir(tmp_path / "other")
     assert [row["note"] for row in here("x.png")] == ["no face found"]
@@ -459,9 +464,9 @@ def test_a_faceless_picture_counts_as_read_whatever_the_unreadable_ones_are_call
 
 
 def test_a_missing_package_is_told_before_the_work_begins(project, tmp_path):
-    journal = project.root / "pipeline" / "journal.py"
-    code = journal.read_text(encoding="utf-8")
-    journal.write_text(code.replace('find_spec("pyarrow")', 'find_spec("pyarrow_absent")'), encoding="utf-8")
+    log = project.root / "pipeline" / "journal.py"
+    code = log.read_text(encoding="utf-8")
+    log.write_text(code.replace('find_spec("pyarrow")', 'find_spec("pyarrow_absent")'), encoding="utf-8")
     printed = project.run("Classification.py", "--images", "x.png", "--formats", "parquet", status=1)
     assert "Classification.py: Parquet needs the package pyarrow. Run: python -m pip" in printed
     assert "Traceback" not in printed and not (project.results / "classification.unfinished.jsonl").exists()
@@ -469,14 +474,14 @@ def test_a_missing_package_is_told_before_the_work_begins(project, tmp_path):
 
 def test_smoothing_below_zero_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"smoothing is -1\.0, but must not be below 0"):
-        Classification.main(Classification.Settings(smoothing=-1.0), Cache(tmp_path))
+        Classification.main(Classification.Settings(smoothing=-1.0), ArtifactStore(tmp_path))
 
 
 # --------------------------------------------------------------------------------------------------
 # What is named
 # --------------------------------------------------------------------------------------------------
 def names(*named: str) -> list[str]:
-    return [path.as_posix() for path in named_files(list(named))]
+    return [path.as_posix() for path in find_inputs(list(named))]
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from pipeline import dataset
-from pipeline.dataset import EMOTIONS, PIXELS, Table
+from pipeline.data import csv_reader, fer2013, image_folder, image_io
+from pipeline.data.fer2013 import EMOTIONS, PIXELS, Table
 
 import numpy as np
 import pytest
@@ -74,18 +74,18 @@ def test_reading_agrees_with_an_obvious_parser(texts: list[bytes]):
             expected = [obvious_pixels(text) for text in texts]
         except (ValueError, UnicodeDecodeError):
             with pytest.raises(ValueError, match=r"some\.csv, row \d+, (pixels|columns): "):
-                dataset.read_csv(path)
+                csv_reader.read_csv(path)
         else:
-            assert dataset.read_csv(path)["pixels"].reshape(-1, PIXELS).tolist() == expected
+            assert csv_reader.read_csv(path)["pixels"].reshape(-1, PIXELS).tolist() == expected
 
 
 @pytest.mark.parametrize("order", ["emotion,pixels,Usage", "emotion,Usage,pixels", "pixels,Usage,emotion"])
 def test_well_formed_text_takes_the_fast_way(tmp_path, rng, monkeypatch, order):
     """All values from 0 to 255, and over several blocks."""
-    monkeypatch.setattr(dataset, "_parse_line_by_line", None)
+    monkeypatch.setattr(csv_reader, "_parse_line_by_line", None)
     pixels = rng.permutation(np.arange(400 * PIXELS) % 256).reshape(400, PIXELS)
     texts = [" ".join(map(str, row)).encode() for row in pixels]
-    table = dataset.read_csv(write_rows(tmp_path / "some.csv", texts, order))
+    table = csv_reader.read_csv(write_rows(tmp_path / "some.csv", texts, order))
     assert np.array_equal(table["pixels"].reshape(-1, PIXELS), pixels)
     assert set(table["emotion"]) == {3} and set(table["Usage"]) == {"Training"}
 
@@ -98,25 +98,25 @@ def test_a_wrong_value_anywhere_never_takes_the_fast_way(rng, place, wrong):
     values = [str(value) for value in rng.integers(0, 256, PIXELS)]
     values[place] = wrong
     block = f"3,{' '.join(values)},Training\n".encode()
-    assert dataset._parse_regular(block, {"emotion": 0, "pixels": 1, "Usage": 2}, width=3) is None
+    assert csv_reader._parse_regular(block, {"emotion": 0, "pixels": 1, "Usage": 2}, width=3) is None
 
 
 # --------------------------------------------------------------------------------------------------
 # Forms
 # --------------------------------------------------------------------------------------------------
 def same(one: Table, other: Table) -> bool:
-    return all(np.array_equal(one[name], other[name]) for name in dataset.COLUMNS)
+    return all(np.array_equal(one[name], other[name]) for name in fer2013.COLUMNS)
 
 
 @pytest.fixture
 def csv_path(tmp_path, small_table) -> Path:
     path = tmp_path / "Dataset.csv"
-    dataset.write_csv(small_table, path)
+    csv_reader.write_csv(small_table, path)
     return path
 
 
 def test_csv_comes_back_as_written(csv_path, small_table):
-    assert same(dataset.read_csv(csv_path), small_table)
+    assert same(csv_reader.read_csv(csv_path), small_table)
 
 
 @pytest.mark.parametrize("packer", ["gz", "xz", "zip"])
@@ -127,28 +127,28 @@ def test_packed_csv_is_the_same(csv_path, small_table, packer):
             archive.write(csv_path, "fer2013.csv")
     else:
         packed.write_bytes({"gz": gzip, "xz": lzma}[packer].compress(csv_path.read_bytes()))
-    assert same(dataset.read_csv(packed), small_table)
+    assert same(csv_reader.read_csv(packed), small_table)
 
 
 def test_kaggles_spelling_and_order_of_columns(csv_path, small_table):
     rows = [line.split(",") for line in csv_path.read_text().splitlines()[1:]]
     lines = ["emotion, Usage, pixels", *(f"{emotion},{usage},{pixels}" for emotion, pixels, usage in rows)]
     csv_path.write_text("\n".join(lines))
-    assert same(dataset.read_csv(csv_path), small_table)
+    assert same(csv_reader.read_csv(csv_path), small_table)
 
 
 def test_windows_line_ends_byte_order_mark_and_quotes(csv_path, small_table):
     header, *rows = csv_path.read_text().splitlines()
     quoted = [",".join(f'"{field}"' for field in row.split(",")) for row in rows]
     csv_path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([header, *quoted, "", ""]).encode())
-    assert same(dataset.read_csv(csv_path), small_table)
+    assert same(csv_reader.read_csv(csv_path), small_table)
 
 
 def write_folder(
     root: Path, table: Table, names: dict[int, str], splits: dict[str, str], ending: str = "png"
 ) -> None:
     for row, (label, pixels, usage) in enumerate(
-        zip(*(table[name] for name in dataset.COLUMNS), strict=True)
+        zip(*(table[name] for name in fer2013.COLUMNS), strict=True)
     ):
         folder = root / splits[usage] / names[label]
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def test_folder_with_three_splits_and_odd_names(tmp_path, small_table):
     names = dict(enumerate(["ANGRY", "disgusted", "Fearful", "happiness", "SADNESS", "surprised", "neutral"]))
     splits = {"Training": "TRAIN", "PublicTest": "validation", "PrivateTest": "Test"}
     write_folder(tmp_path / "images", small_table, names, splits)
-    table, note = dataset.read_folder(tmp_path, seed=0)
+    table, note = image_folder.read_image_folder(tmp_path, seed=0)
     assert note == ""
     key = lambda t: sorted(zip(t["Usage"], t["emotion"], [p.tobytes() for p in t["pixels"]], strict=True))  # noqa: E731
     assert key(table) == key(small_table)
@@ -168,10 +168,10 @@ def test_folder_with_three_splits_and_odd_names(tmp_path, small_table):
 def test_folder_without_validation_holds_out_a_stratified_tenth(tmp_path, small_table):
     splits = {"Training": "train", "PublicTest": "train", "PrivateTest": "test"}
     write_folder(tmp_path, small_table, dict(enumerate(EMOTIONS)), splits, "jpg")
-    table, note = dataset.read_folder(tmp_path, seed=3)
-    again, _ = dataset.read_folder(tmp_path, seed=3)
-    other, _ = dataset.read_folder(tmp_path, seed=4)
-    counts = dataset.counts_of(table["emotion"], table["Usage"])
+    table, note = image_folder.read_image_folder(tmp_path, seed=3)
+    again, _ = image_folder.read_image_folder(tmp_path, seed=3)
+    other, _ = image_folder.read_image_folder(tmp_path, seed=4)
+    counts = fer2013.count_faces(table["emotion"], table["Usage"])
     assert "27 faces" in note and "seed 3" in note
     assert counts.sum(axis=1).tolist() == [243, 27, 30]
     shares = counts / counts.sum(axis=1, keepdims=True)
@@ -179,18 +179,18 @@ def test_folder_without_validation_holds_out_a_stratified_tenth(tmp_path, small_
     assert same(table, again) and not same(table, other)
 
 
-def test_a_picture_of_another_size_and_colour_becomes_a_grey_face(tmp_path):
+def test_a_picture_of_another_size_and_color_becomes_a_gray_face(tmp_path):
     Image.new("RGB", (200, 100), (255, 255, 255)).save(tmp_path / "white.jpg")
-    face = dataset.read_face(tmp_path / "white.jpg")
+    face = image_io.read_face(tmp_path / "white.jpg")
     assert face.shape == (48, 48) and face.dtype == np.uint8 and face.min() > 250
 
 
-def test_deep_greys_are_scaled_and_not_cut_off(tmp_path, small_table):
+def test_deep_grays_are_scaled_and_not_cut_off(tmp_path, small_table):
     face = small_table["pixels"][0]
     Image.fromarray(face.astype(np.uint16) * 257).save(tmp_path / "deep.png")
     Image.fromarray(face.astype(np.float32) / 255).save(tmp_path / "float.tif")
     for name in ("deep.png", "float.tif"):
-        read = dataset.read_face(tmp_path / name).astype(int)
+        read = image_io.read_face(tmp_path / name).astype(int)
         assert abs(read - face).max() <= 1, name
 
 
@@ -200,19 +200,19 @@ def test_a_photograph_taken_upright_is_read_upright(tmp_path, small_table):
     exif = Image.Exif()
     exif[0x0112] = 6
     turned.save(tmp_path / "upright.png", exif=exif)
-    assert np.array_equal(dataset.read_face(tmp_path / "upright.png"), np.asarray(face))
+    assert np.array_equal(image_io.read_face(tmp_path / "upright.png"), np.asarray(face))
 
 
 def test_what_macos_leaves_behind_is_passed_over(tmp_path, small_table):
     names, splits = (
         dict(enumerate(EMOTIONS)),
-        dict(zip(dataset.USAGES, ("train", "val", "test"), strict=True)),
+        dict(zip(fer2013.USAGES, ("train", "val", "test"), strict=True)),
     )
     write_folder(tmp_path, small_table, names, splits)
     (tmp_path / "__MACOSX" / "train" / "Fear").mkdir(parents=True)
     (tmp_path / "__MACOSX" / "train" / "Fear" / "._1.png").write_text("litter")
     (tmp_path / "train" / "Fear" / "._1.png").write_text("litter")
-    table, _ = dataset.read_folder(tmp_path, seed=0)
+    table, _ = image_folder.read_image_folder(tmp_path, seed=0)
     assert len(table["emotion"]) == 300
 
 
@@ -257,10 +257,10 @@ BAD_CSV = {
 
 def refused(project, *arguments) -> str:
     """Run step 2 on bad data over good data; check that the good is still there; return the message."""
-    before = project.cache().read("dataset")["pixels"].sum()
+    before = project.store().read("dataset")["pixels"].sum()
     printed = project.run("Load_dataSets.py", *arguments, status=1)
     assert "Traceback" not in printed, printed
-    assert project.cache().read("dataset")["pixels"].sum() == before
+    assert project.store().read("dataset")["pixels"].sum() == before
     return printed.strip().splitlines()[-1]
 
 
@@ -311,7 +311,7 @@ def test_bad_folders_get_one_sentence(loaded, tmp_path, small_table):
 
     names, splits = (
         dict(enumerate(EMOTIONS)),
-        dict(zip(dataset.USAGES, ("train", "val", "test"), strict=True)),
+        dict(zip(fer2013.USAGES, ("train", "val", "test"), strict=True)),
     )
     write_folder(tmp_path / "faces", small_table, names, splits, "jpg")
     broken = next((tmp_path / "faces" / "train" / "Fear").glob("*.jpg"))

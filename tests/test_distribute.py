@@ -7,9 +7,9 @@ import importlib.util
 import socket
 import time
 
-from pipeline import distribution, network
-from pipeline.cache import plain_data
-from pipeline.training import ShuffledBatches
+from pipeline.models import serialization
+from pipeline.training import distributed, launcher
+from pipeline.training.batches import ShuffledBatches
 
 import numpy as np
 import pytest
@@ -43,13 +43,13 @@ def ended(process, status: int = 0) -> str:
     return printed
 
 
-def assert_learnt_alike(project: Project, other: Project) -> None:
+def assert_learned_alike(project: Project, other: Project) -> None:
     """Sums in another order round otherwise, and Adam, dividing by the slope's size, lets a few weights show it."""
-    one, two = (p.cache().read("history") for p in (project, other))
+    one, two = (p.store().read("history") for p in (project, other))
     for name in FIGURES:
         np.testing.assert_allclose(one[name], two[name], atol=1e-3, err_msg=name)
     one, two = (
-        np.concatenate([weights.ravel() for weights in p.cache().read("trained_model")["weights"]])
+        np.concatenate([weights.ravel() for weights in p.store().read("trained_model")["weights"]])
         for p in (project, other)
     )
     assert np.linalg.norm(one - two) < 0.01 * np.linalg.norm(two)
@@ -60,9 +60,9 @@ def test_two_hosts_learn_as_one_does_though_each_is_killed_once(prepared, tmp_pa
     """With all that needs care: batch statistics, a running average, a teacher, class weights, changed faces."""
     alone = prepared.copy(tmp_path / "alone")
     alone.run("Compact_model.py", "--filters", 8, 8, "--blocks", 1, 1)
-    network.unpack(alone.cache().read("model")).save(tmp_path / "teacher.keras")
+    serialization.unpack(alone.store().read("model")).save(tmp_path / "teacher.keras")
     first, second = alone.copy(tmp_path / "first"), alone.copy(tmp_path / "second")
-    as_copied = second.cache().manifest()
+    as_copied = second.store().manifest()
     flags = ("--recipe", "residual", "--epochs", 3, "--warmup-epochs", 1, "--batch-size", 96, "--mixup", 0.2)
     flags += ("--precision", "float32", "--ema", 0.9, "--class-weights")
     flags += ("--teachers", tmp_path / "teacher.keras")
@@ -80,8 +80,8 @@ def test_two_hosts_learn_as_one_does_though_each_is_killed_once(prepared, tmp_pa
     told, told_second = (ended(process) for process in start_two(first, second, *flags))
     assert "host 0 of 2 computes on 1 of 2 devices" in told and "Going on after epoch" in told
     assert "trained for 3 epochs; host 0 keeps what came of it" in told_second and "Epoch" not in told_second
-    assert_learnt_alike(first, alone)
-    assert second.cache().manifest() == as_copied and not (second.results / "runs.csv").exists()
+    assert_learned_alike(first, alone)
+    assert second.store().manifest() == as_copied and not (second.results / "runs.csv").exists()
     assert "accuracy" in first.run("Performance.py")  # on TensorFlow
 
 
@@ -134,7 +134,7 @@ def test_a_port_that_is_taken_is_a_sentence(prepared, tmp_path):
 def test_shares_make_up_each_batch_but_for_what_does_not_divide():
     faces = np.arange(23.0)[:, None]
     batches = ShuffledBatches(faces, faces * 2, batch_size=8, seed=0)
-    shares = [distribution.Shares(batches, host, hosts=2, devices=4) for host in (0, 1)]
+    shares = [distributed.BatchShards(batches, host, hosts=2, devices=4) for host in (0, 1)]
     passed_by = []
     for epoch in range(3):
         batches.start_epoch(epoch)
@@ -147,7 +147,9 @@ def test_shares_make_up_each_batch_but_for_what_does_not_divide():
         passed_by.append(batches[2][0][4:].ravel().tolist())
     assert len(shares[0]) == 3 and passed_by[0] != passed_by[1] != passed_by[2]
     short = ShuffledBatches(faces[:19], faces[:19], batch_size=8, seed=0)
-    assert len(distribution.Shares(short, 0, hosts=2, devices=4)) == 2  # three faces are less than a share
+    assert (
+        len(distributed.BatchShards(short, 0, hosts=2, devices=4)) == 2
+    )  # three faces are less than a share
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_shares_make_up_each_batch_but_for_what_does_not_divide():
 )
 def test_hosts_that_make_no_sense_are_a_sentence(coordinator, hosts, host, sentence):
     with pytest.raises(ValueError, match=sentence):
-        distribution.refuse_nonsense(coordinator, hosts, host)
+        distributed.validate_cluster(coordinator, hosts, host)
 
 
 def test_hosts_without_distribute_are_a_sentence(project):
@@ -171,19 +173,11 @@ def test_hosts_without_distribute_are_a_sentence(project):
 
 
 def test_without_jax_a_sentence_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(distribution.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.delenv(distribution.CHILD, raising=False)
+    monkeypatch.setattr(launcher.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv(launcher.WORKER_VARIABLE, raising=False)
 
     class Settings:
         distribute = True
 
     with pytest.raises(SystemExit, match=r"pip install -r requirements-distribute\.txt"):
-        distribution.supervise(Settings)
-
-
-def test_what_hosts_tell_each_other_can_run_no_code():
-    import pickle
-
-    assert plain_data(pickle.dumps({"history": [0.5]})) == {"history": [0.5]}
-    with pytest.raises(pickle.UnpicklingError, match="it calls"):
-        plain_data(pickle.dumps(print))
+        launcher.relaunch_on_jax(Settings)

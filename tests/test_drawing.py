@@ -1,68 +1,68 @@
-"""Faces are drawn in their emotion's colour, on pictures of any size, wherever the faces reach."""
+"""Faces are drawn in their emotion's color, on pictures of any size, wherever the faces reach."""
 
-from pipeline import drawing
-from pipeline.dataset import EMOTIONS
-from pipeline.faces import Face
-from pipeline.recognition import Recognised
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.vision import annotate
+from pipeline.vision.face import Face
+from pipeline.vision.recognition import FacePrediction
 
 import numpy as np
 import pytest
 
-GREY = 100  # no emotion's colour, and neither ink nor paper
+GRAY = 100  # no emotion's color, and neither ink nor paper
 
 
-def recognised(
-    left: float, top: float, width: float, height: float, emotion: int = 3, tilt: float = 0
-) -> Recognised:
-    across, down = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
-    landmarks = ((0.0, 0.0), (float(across), float(down)), *[(0.0, 0.0)] * 3) if tilt else ()
+def recognized(
+    left: float, top: float, width: float, height: float, emotion: int = 3, roll: float = 0
+) -> FacePrediction:
+    across, down = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+    landmarks = ((0.0, 0.0), (float(across), float(down)), *[(0.0, 0.0)] * 3) if roll else ()
     probabilities = np.full(7, 0.1 / 6, np.float32)
     probabilities[emotion] = 0.9
-    return Recognised(Face((left, top, width, height), 0.9, landmarks), probabilities, 1)
+    return FacePrediction(Face((left, top, width, height), 0.9, landmarks), probabilities, 1)
 
 
 def plain(height: int, width: int) -> np.ndarray:
-    return np.full((height, width, 3), GREY, np.uint8)
+    return np.full((height, width, 3), GRAY, np.uint8)
 
 
-def has(colour: tuple[int, int, int], picture: np.ndarray) -> np.ndarray:
-    """Where a picture has just that colour."""
-    return (picture == colour).all(axis=2)
+def has(color: tuple[int, int, int], picture: np.ndarray) -> np.ndarray:
+    """Where a picture has just that color."""
+    return (picture == color).all(axis=2)
 
 
 @pytest.mark.parametrize("emotion", range(7), ids=EMOTIONS)
-def test_box_and_label_have_the_emotions_colour(emotion):
+def test_box_and_label_have_the_emotions_color(emotion):
     picture = plain(400, 600)
-    drawing.draw(picture, [recognised(100, 100, 150, 200, emotion)], bars=False)
-    colour = drawing.COLOURS[EMOTIONS[emotion]]
-    box = has(colour, picture)
+    annotate.annotate_faces(picture, [recognized(100, 100, 150, 200, emotion)], bars=False)
+    color = annotate.EMOTION_RGB[EMOTIONS[emotion]]
+    box = has(color, picture)
     assert box[100:300, 100].all() and box[100:300, 250].all()  # its sides
     assert box[100, 100:250].all() and box[300, 100:250].all()
-    assert (picture[110:290, 110:240] == GREY).all()  # and nothing on the face
+    assert (picture[110:290, 110:240] == GRAY).all()  # and nothing on the face
     label = picture[82:98, 100:250]
-    assert has(colour, label).sum() > 300 and has(drawing.readable_on(colour), label).any()
+    assert has(color, label).sum() > 300 and has(annotate.contrasting_color(color), label).any()
     for other in set(EMOTIONS) - {EMOTIONS[emotion]}:
-        assert not has(drawing.COLOURS[other], picture).any()
+        assert not has(annotate.EMOTION_RGB[other], picture).any()
 
 
 def test_bars_are_as_long_as_the_probabilities():
     picture = plain(400, 600)
-    face = recognised(100, 100, 150, 200, emotion=4)
-    drawing.draw(picture, [face])
+    face = recognized(100, 100, 150, 200, emotion=4)
+    annotate.annotate_faces(picture, [face])
     bars = picture[:, 260:]
     for emotion, probability in zip(EMOTIONS, face.probabilities, strict=True):
-        length = has(drawing.COLOURS[emotion], bars).sum(axis=1).max()
+        length = has(annotate.EMOTION_RGB[emotion], bars).sum(axis=1).max()
         assert length == round(float(probability) * 36) + 1, emotion
-    right = recognised(500, 100, 90, 100)  # there is no room right of it
+    right = recognized(500, 100, 90, 100)  # there is no room right of it
     picture = plain(400, 600)
-    drawing.draw(picture, [right])
-    assert has(drawing.COLOURS["Happy"], picture[:, 300:490]).any()
+    annotate.annotate_faces(picture, [right])
+    assert has(annotate.EMOTION_RGB["Happy"], picture[:, 300:490]).any()
 
 
 def test_a_tilted_face_gets_a_tilted_box():
     picture = plain(400, 600)
-    drawing.draw(picture, [recognised(200, 100, 200, 200, tilt=45)], bars=False)
-    box = has(drawing.COLOURS["Happy"], picture)
+    annotate.annotate_faces(picture, [recognized(200, 100, 200, 200, roll=45)], bars=False)
+    box = has(annotate.EMOTION_RGB["Happy"], picture)
     corner = round(100 * np.sqrt(2))
     for x, y in ((300, 200 - corner), (300, 200 + corner), (300 - corner, 200), (300 + corner, 200)):
         assert box[y - 4 : y + 5, x - 4 : x + 5].any()
@@ -77,14 +77,16 @@ EVERYWHERE = [*FAR, (-5, -5, 5000, 5000), (3.3, 2.7, 14.1, 13.9)]
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_no_face_and_no_picture_is_too_odd_to_draw(size):
     for place in EVERYWHERE:
-        for tilt in (0, 30, -170):
+        for roll in (0, 30, -170):
             picture = plain(*size)
-            drawing.draw(picture, [recognised(*place, tilt=tilt), recognised(2, 2, 15, 15, emotion=0)])
+            annotate.annotate_faces(
+                picture, [recognized(*place, roll=roll), recognized(2, 2, 15, 15, emotion=0)]
+            )
             assert picture.shape == (*size, 3)
 
 
 def test_a_label_stays_within_the_picture():
     for left, top in ((-40, -30), (550, 380), (580, -20)):
         picture = plain(400, 600)
-        drawing.draw(picture, [recognised(left, top, 60, 60)], bars=False)
-        assert has(drawing.COLOURS["Happy"], picture).sum() > 600, (left, top)
+        annotate.annotate_faces(picture, [recognized(left, top, 60, 60)], bars=False)
+        assert has(annotate.EMOTION_RGB["Happy"], picture).sum() > 600, (left, top)

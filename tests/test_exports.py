@@ -7,16 +7,17 @@ import sys
 import zipfile
 from pathlib import Path
 
-from pipeline import exports, network, shipped
-from pipeline.dataset import EMOTIONS
-from pipeline.runtime import Recogniser
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.inference import export
+from pipeline.inference.classifier import EmotionClassifier
+from pipeline.models import model_zoo, serialization
 
 import keras
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ALL = tuple(exports.FORMATS)
+ALL = tuple(export.FORMATS)
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +31,22 @@ def exported(finished, tmp_path_factory):
 
 
 def file_of(project, name: str) -> Path:
-    return project.results / f"FER_CNN_LeNet-5{exports.FORMATS[name].ending}"
+    return project.results / f"FER_CNN_LeNet-5{export.FORMATS[name].ending}"
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_format_answers_as_the_network_that_was_trained(exported, name):
-    cache = exported.cache()
-    faces = np.rint(cache.read("test_x") * 255).astype(np.uint8)
-    expected = cache.read("predictions")["test"]["probabilities"]
-    answers = Recogniser(file_of(exported, name)).predict(faces)
+    store = exported.store()
+    faces = np.rint(store.read("test_x") * 255).astype(np.uint8)
+    expected = store.read("predictions")["test"]["probabilities"]
+    answers = EmotionClassifier(file_of(exported, name)).predict_proba(faces)
     assert answers.dtype == np.float32 and answers.shape == expected.shape
     if name == "litert_int8":
         assert np.mean(answers.argmax(axis=1) == expected.argmax(axis=1)) > 0.95
     else:
-        np.testing.assert_allclose(answers, expected, atol=exports.FORMATS[name].largest_difference)
+        np.testing.assert_allclose(answers, expected, atol=export.FORMATS[name].largest_difference)
     one_by_one = np.concatenate(
-        [Recogniser(file_of(exported, name)).predict(faces[:1, :, :, 0]) for _ in range(2)]
+        [EmotionClassifier(file_of(exported, name)).predict_proba(faces[:1, :, :, 0]) for _ in range(2)]
     )
     np.testing.assert_allclose(one_by_one, answers[[0, 0]], atol=1e-5)
 
@@ -72,20 +73,20 @@ def test_labels_are_inside_where_the_format_has_a_place(exported):
 
 
 def test_an_export_that_disagrees_is_refused_named_and_not_left_behind(exported, tmp_path, monkeypatch):
-    cache = exported.cache()
-    model = network.unpack(cache.read("trained_model"))
-    faces, labels = np.rint(cache.read("test_x") * 255).astype(np.uint8), cache.read("test_y").argmax(axis=1)
+    store = exported.store()
+    model = serialization.unpack(store.read("trained_model"))
+    faces, labels = np.rint(store.read("test_x") * 255).astype(np.uint8), store.read("test_y").argmax(axis=1)
     path = tmp_path / "x.tflite"
     path.write_bytes(b"what was there before")
-    expected = cache.read("predictions")["test"]["probabilities"]
+    expected = store.read("predictions")["test"]["probabilities"]
     with pytest.raises(ValueError, match=r"x\.tflite, loaded again, differs by .* 1e-04 is let pass"):
-        exports.export_checked(model, "litert", path, faces, labels, expected[::-1], faces[:2])
+        export.export_checked(model, "litert", path, faces, labels, expected[::-1], faces[:2])
     assert path.read_bytes() == b"what was there before" and list(tmp_path.iterdir()) == [path]
-    worse = exports.Format(".tflite", exports.write_litert, largest_loss=1e-9)
-    monkeypatch.setitem(exports.FORMATS, "litert_int8", worse)
+    worse = export.Format(".tflite", export.write_litert, largest_loss=1e-9)
+    monkeypatch.setitem(export.FORMATS, "litert_int8", worse)
     right = np.eye(7, dtype=np.float32)[labels]
     with pytest.raises(ValueError, match="points less often than the network"):
-        exports.export_checked(model, "litert_int8", path, faces, labels, right, faces[:2])
+        export.export_checked(model, "litert_int8", path, faces, labels, right, faces[:2])
 
 
 def test_a_format_that_lacks_its_package_is_left_out_and_the_rest_goes_on(finished, tmp_path):
@@ -107,8 +108,8 @@ def test_a_format_that_lacks_its_package_is_left_out_and_the_rest_goes_on(finish
 @pytest.mark.parametrize("name", ["litert", "onnx"])
 def test_it_starts_without_tensorflow(exported, name):
     code = (
-        "import sys, time, numpy; from pipeline.runtime import Recogniser\n"
-        f"print(Recogniser({str(file_of(exported, name))!r}).predict(numpy.zeros((1, 48, 48), 'uint8')).shape)\n"
+        "import sys, time, numpy; from pipeline.inference.classifier import EmotionClassifier\n"
+        f"print(EmotionClassifier({str(file_of(exported, name))!r}).predict_proba(numpy.zeros((1, 48, 48), 'uint8')).shape)\n"
         "print([name for name in ('tensorflow', 'keras', 'pandas', 'matplotlib') if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -116,12 +117,12 @@ def test_it_starts_without_tensorflow(exported, name):
 
 
 def test_batches_of_any_size_answer_alike(exported, rng):
-    recogniser = Recogniser(file_of(exported, "litert"))
+    classifier = EmotionClassifier(file_of(exported, "litert"))
     faces = rng.integers(0, 256, (600, 48, 48), np.uint8)
-    whole = recogniser.predict(faces)
+    whole = classifier.predict_proba(faces)
     for size in (1, 3, 256, 257):
-        np.testing.assert_allclose(recogniser.predict(faces[:size]), whole[:size], atol=1e-5)
-    assert recogniser.predict(faces[:0]).shape == (0, 7)
+        np.testing.assert_allclose(classifier.predict_proba(faces[:size]), whole[:size], atol=1e-5)
+    assert classifier.predict_proba(faces[:0]).shape == (0, 7)
 
 
 @pytest.mark.parametrize(
@@ -130,15 +131,15 @@ def test_batches_of_any_size_answer_alike(exported, rng):
 )
 def test_faces_of_another_kind_are_a_sentence(exported, faces):
     with pytest.raises(ValueError, match=r"should be uint8 of shape \(N, 48, 48\)"):
-        Recogniser(file_of(exported, "litert")).predict(faces)
+        EmotionClassifier(file_of(exported, "litert")).predict_proba(faces)
 
 
 @pytest.mark.parametrize("name", ["litert", "onnx", "keras", "h5"])
 def test_a_file_cut_short_is_refused(exported, tmp_path, name):
-    path = tmp_path / f"cut{exports.FORMATS[name].ending}"
+    path = tmp_path / f"cut{export.FORMATS[name].ending}"
     path.write_bytes(file_of(exported, name).read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"cut\.\w+ (is no|does not take)"):
-        Recogniser(path)
+        EmotionClassifier(path)
 
 
 @pytest.mark.parametrize("ending", [".tflite", ".onnx", ".keras", ".h5"])
@@ -149,7 +150,7 @@ def test_what_is_no_network_is_refused(tmp_path, ending, content):
     path = tmp_path / f"x{ending}"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.\w+ is no "):
-        Recogniser(path)
+        EmotionClassifier(path)
 
 
 def test_networks_for_something_else_are_refused(tmp_path):
@@ -159,13 +160,13 @@ def test_networks_for_something_else_are_refused(tmp_path):
         return tmp_path / name
 
     with pytest.raises(ValueError, match="does not take faces of 48x48"):
-        Recogniser(saved("wide.keras", (64, 64, 3), 7))
+        EmotionClassifier(saved("wide.keras", (64, 64, 3), 7))
     with pytest.raises(ValueError, match=r"answers \(10,\) for a face, not 7"):
-        Recogniser(saved("ten.keras", (48, 48, 1), 10))
+        EmotionClassifier(saved("ten.keras", (48, 48, 1), 10))
     with pytest.raises(ValueError, match="none of the formats that can be run"):
-        Recogniser(tmp_path / "x.pkl")
+        EmotionClassifier(tmp_path / "x.pkl")
     with pytest.raises(FileNotFoundError, match="is not there"):
-        Recogniser(tmp_path / "absent.onnx")
+        EmotionClassifier(tmp_path / "absent.onnx")
 
 
 def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path):
@@ -183,13 +184,15 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path):
             for _ in range(72):
                 weights.write(zeros)
     with pytest.raises(ValueError, match=r"bomb\.keras would unpack to"):
-        network.load(path)
+        serialization.load_model(path)
 
 
-@pytest.mark.parametrize("path", sorted(shipped.MODELS.glob("*.tflite")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(model_zoo.MODELS_DIR.glob("*.tflite")), ids=lambda path: path.stem)
 def test_a_shipped_litert_file_answers_as_its_card_says(path):
-    answers = Recogniser(path).predict(np.rint(shipped.drawn_faces() * 255).astype(np.uint8))
-    np.testing.assert_allclose(answers, shipped.card_of(path)["drawn_faces"], atol=1e-4)
+    answers = EmotionClassifier(path).predict_proba(
+        np.rint(model_zoo.load_reference_faces() * 255).astype(np.uint8)
+    )
+    np.testing.assert_allclose(answers, model_zoo.read_model_card(path)["drawn_faces"], atol=1e-4)
 
 
 def test_a_zip_of_a_run_with_a_folder_in_it_is_whole(exported):

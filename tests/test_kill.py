@@ -4,7 +4,7 @@ import json
 import random
 import time
 
-from pipeline.steps import STEPS
+from pipeline.workflow.steps import STEPS
 
 import pytest
 from PIL import Image
@@ -32,10 +32,10 @@ def small(prepared, tmp_path_factory):
 
 
 def check_readable(project) -> None:
-    cache = project.cache()
-    for name in cache.manifest()["artefacts"]:
+    store = project.store()
+    for name in store.manifest()["artifacts"]:
         try:
-            cache.read(name)
+            store.read(name)
         except (
             ValueError
         ) as error:  # replaced inputs make what comes after stale, which is said; never damaged

@@ -15,9 +15,11 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from pipeline import journal, shipped
-from pipeline.runtime import Recogniser
-from pipeline.visitors import IDLE, Films, Full, Shared, Visitors
+from pipeline.inference.classifier import EmotionClassifier
+from pipeline.models import model_zoo
+from pipeline.vision import results_table
+from pipeline.web.sessions import IDLE_TIMEOUT_S, CameraSessions, CapacityError, LockedClassifier
+from pipeline.web.video_jobs import VideoJobs
 
 import cv2
 import numpy as np
@@ -66,14 +68,16 @@ def as_sent(picture: np.ndarray) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(cv2.imencode('.jpg', picture)[1]).decode()}"
 
 
-def cameras(most: int) -> Visitors:
-    return Visitors(Shared(Recogniser(shipped.QUICK)), views=1, smoothing=0.4, most=most)
+def cameras(most: int) -> CameraSessions:
+    return CameraSessions(
+        LockedClassifier(EmotionClassifier(model_zoo.FASTEST_MODEL)), tta=1, smoothing=0.4, most=most
+    )
 
 
 def test_a_camera_too_many_waits_until_another_is_done(photograph):
     visitors, frame = cameras(most=1), as_sent(photograph)
     assert [face.emotion for face in visitors.look("one", frame).faces] == ["Happy"]
-    with pytest.raises(Full, match="1 camera"):
+    with pytest.raises(CapacityError, match="1 camera"):
         visitors.look("other", frame)
     visitors.forget("one")
     assert visitors.look("other", frame).faces and not visitors.rows("one")
@@ -82,7 +86,7 @@ def test_a_camera_too_many_waits_until_another_is_done(photograph):
 def test_a_camera_that_has_been_idle_makes_room(photograph):
     visitors, frame = cameras(most=1), as_sent(photograph)
     visitors.look("one", frame)
-    visitors.known["one"].started -= IDLE + 1
+    visitors.known["one"].started -= IDLE_TIMEOUT_S + 1
     assert visitors.look("other", frame).faces
 
 
@@ -112,8 +116,14 @@ def test_many_threads_are_answered_as_one_is(photograph):
 # --------------------------------------------------------------------------------------------------
 # Videos, without a server
 # --------------------------------------------------------------------------------------------------
-def films(folder: Path, longest: float = 60) -> Films:
-    return Films(folder, Shared(Recogniser(shipped.QUICK)), views=1, smoothing=0.4, longest=longest)
+def films(folder: Path, longest: float = 60) -> VideoJobs:
+    return VideoJobs(
+        folder,
+        LockedClassifier(EmotionClassifier(model_zoo.FASTEST_MODEL)),
+        tta=1,
+        smoothing=0.4,
+        longest=longest,
+    )
 
 
 def test_of_a_long_video_the_beginning_is_looked_at(files, tmp_path):
@@ -333,7 +343,7 @@ def table_of(download) -> list[str]:
     return Path(download.path()).read_text(encoding="utf-8").splitlines()
 
 
-def test_the_cameras_face_is_labelled_within_two_seconds(opened, served):
+def test_the_cameras_face_is_labeled_within_two_seconds(opened, served):
     page = opened()
     page.get_by_role("button", name="Start the camera").press("Enter")  # by keyboard
     page.locator(
@@ -354,7 +364,7 @@ def test_the_cameras_face_is_labelled_within_two_seconds(opened, served):
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download the CSV").click()
     header, first, *_ = table_of(downloading.value)
-    assert header == ",".join(journal.COLUMNS) and first.startswith("camera,1,") and ",Happy," in first
+    assert header == ",".join(results_table.COLUMNS) and first.startswith("camera,1,") and ",Happy," in first
 
     page.get_by_role("button", name="Stop").press("Enter")
     page.get_by_role("button", name="Start the camera").wait_for()
@@ -368,7 +378,9 @@ def test_each_tab_counts_its_own_faces(opened):
         with page.expect_download() as downloading:
             page.get_by_role("button", name="Download the CSV").click()
         first = table_of(downloading.value)[1].split(",")
-        assert first[journal.COLUMNS.index("face")] == first[journal.COLUMNS.index("frame")] == "1"
+        assert (
+            first[results_table.COLUMNS.index("face")] == first[results_table.COLUMNS.index("frame")] == "1"
+        )
 
 
 def test_a_browser_that_lends_no_camera_is_told_why(opened):

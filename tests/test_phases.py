@@ -2,7 +2,7 @@
 
 import runpy
 
-from pipeline.training import Phase
+from pipeline.training.fine_tuning import Phase
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SMALL_BACKBONE = '''"""Step 7, another way: a small network within another."""
 
 from dataclasses import dataclass
 
-from pipeline.building import run_network
+from pipeline.models.build_step import run_build_step
 
 import keras
 from keras import layers
@@ -33,7 +33,7 @@ def build(settings, face_shape):
     return keras.Model(faces, layers.Dense(7, "softmax", name="emotion")(x), name="Small")
 
 
-run_network(build, Settings)
+run_build_step(build, Settings)
 '''
 DIES = """
         import os
@@ -70,7 +70,7 @@ def unbroken(small, tmp_path_factory):
 def test_frozen_epochs_leave_the_backbone_as_it_was_to_the_bit(small, unbroken, tmp_path):
     project = small.copy(tmp_path / "frozen")
     project.run("Compiling_model.py", "--epochs", 2, "--frozen-epochs", 2)
-    as_built, frozen = project.cache().read("model")["weights"], weights_of(project)
+    as_built, frozen = project.store().read("model")["weights"], weights_of(project)
     assert_same_bits(frozen[:-2], as_built[:-2])
     for after, before in zip(frozen[-2:], as_built[-2:], strict=True):
         assert not np.array_equal(after, before)
@@ -88,7 +88,7 @@ def test_a_training_killed_in_each_phase_and_between_them_ends_the_same(
     monkeypatch.delenv("DIES_AFTER")
     assert "Going on after epoch 3" in project.run("Compiling_model.py", *PHASES)
     assert_same_bits(weights_of(project), weights_of(unbroken))
-    one, other = (p.cache().read("history") for p in (project, unbroken))
+    one, other = (p.store().read("history") for p in (project, unbroken))
     assert len(one["loss"]) == 4 and all(one[name] == other[name] for name in one if name != "seconds")
 
 

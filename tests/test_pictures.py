@@ -7,8 +7,8 @@ import sys
 import zlib
 from pathlib import Path
 
-from pipeline import dataset
-from pipeline.pictures import read_picture
+from pipeline.data import image_io
+from pipeline.data.image_io import read_image
 
 import numpy as np
 import pytest
@@ -19,24 +19,24 @@ from PIL import Image
 
 def test_pictures_of_every_kind_show_the_same(tmp_path):
     astronaut = Image.fromarray(skimage.data.astronaut()).crop((100, 0, 400, 300))
-    grey = astronaut.convert("L")
-    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    gray = astronaut.convert("L")
+    deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
     half_there = astronaut.convert("RGBA")
     half_there.putalpha(Image.fromarray(np.full((300, 300), 255, np.uint8)))
     palette = astronaut.quantize(200)
     moving = [palette, Image.new("P", palette.size)]
     kinds = {
-        "colours.jpg": astronaut, "print.jpg": astronaut.convert("CMYK"), "print.tif": astronaut.convert("CMYK"),
-        "alpha.png": half_there, "alpha.webp": half_there, "palette.png": palette, "grey.png": grey,
-        "grey alpha.png": grey.convert("LA"), "deep.png": deep, "deep.tif": deep,
-        "float.tif": Image.fromarray(np.asarray(grey, np.float32) / 255), "lab.tif": astronaut.convert("LAB"),
+        "colors.jpg": astronaut, "print.jpg": astronaut.convert("CMYK"), "print.tif": astronaut.convert("CMYK"),
+        "alpha.png": half_there, "alpha.webp": half_there, "palette.png": palette, "gray.png": gray,
+        "gray alpha.png": gray.convert("LA"), "deep.png": deep, "deep.tif": deep,
+        "float.tif": Image.fromarray(np.asarray(gray, np.float32) / 255), "lab.tif": astronaut.convert("LAB"),
         "plain.bmp": astronaut,
     }  # fmt: skip
     for name, picture in kinds.items():
         picture.save(tmp_path / name)
     moving[0].save(tmp_path / "moving.gif", save_all=True, append_images=moving[1:])
     for name in (*kinds, "moving.gif"):
-        read = read_picture(tmp_path / name)
+        read = read_image(tmp_path / name)
         assert read.shape == (300, 300, 3) and read.dtype == np.uint8, name
         assert alike(read, np.asarray(astronaut)) > 0.9, name
 
@@ -47,7 +47,7 @@ def test_what_is_transparent_is_white(tmp_path):
     palette.putpalette([0, 0, 0, 9, 9, 9])
     palette.save(tmp_path / "clear.gif", transparency=1)
     for name in ("clear.png", "clear.gif"):
-        assert (read_picture(tmp_path / name) == 255).all(), name
+        assert (read_image(tmp_path / name) == 255).all(), name
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "tif"])
@@ -62,12 +62,12 @@ def test_a_photograph_is_upright_however_the_camera_was_held(tmp_path, kind):
         exif = Image.Exif()
         exif[0x0112] = orientation
         upright.transpose(way).save(tmp_path / f"{orientation}.{kind}", exif=exif)
-        read = read_picture(tmp_path / f"{orientation}.{kind}")
+        read = read_image(tmp_path / f"{orientation}.{kind}")
         assert read.shape == (400, 600, 3) and alike(read, np.asarray(upright)) > 0.97, orientation
 
 
-def png(width: int, height: int, depth: int = 8, colour: int = 2, rows: int = 0) -> bytes:
-    """A PNG that says it is so large, with so many rows of grey behind that."""
+def png(width: int, height: int, depth: int = 8, color: int = 2, rows: int = 0) -> bytes:
+    """A PNG that says it is so large, with so many rows of gray behind that."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (
@@ -75,9 +75,9 @@ def png(width: int, height: int, depth: int = 8, colour: int = 2, rows: int = 0)
         )
 
     packer = zlib.compressobj(1)
-    row = b"\0" + b"\x80" * (width * depth // 8 * {0: 1, 2: 3, 6: 4}[colour])
+    row = b"\0" + b"\x80" * (width * depth // 8 * {0: 1, 2: 3, 6: 4}[color])
     packed = b"".join(packer.compress(row) for _ in range(rows)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
@@ -96,9 +96,9 @@ def write_bad_pictures(folder: Path) -> dict[str, str]:
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     Image.new("RGB", (3000, 19)).save(folder / "thin.png")
     for name, value in (("nan", np.nan), ("inf", np.inf), ("below", -1.0)):
-        greys = np.full((50, 50), 0.5, np.float32)
-        greys[20, 20] = value
-        Image.fromarray(greys).save(folder / f"{name}.tif")
+        grays = np.full((50, 50), 0.5, np.float32)
+        grays[20, 20] = value
+        Image.fromarray(grays).save(folder / f"{name}.tif")
     (folder / "folder.jpg").mkdir()
     cut = dict.fromkeys(
         ("cut.jpg", "cut.png", "cut.gif", "cut.webp", "start.jpg", "nothing.png"), "cannot be read"
@@ -113,7 +113,7 @@ def write_bad_pictures(folder: Path) -> dict[str, str]:
 def test_bad_pictures_get_one_sentence_that_names_them(tmp_path):
     for name, why in write_bad_pictures(tmp_path).items():
         with pytest.raises(ValueError) as refused:
-            read_picture(tmp_path / name)
+            read_image(tmp_path / name)
         told = str(refused.value)
         assert name in told and why in told and "\n" not in told and told.endswith("."), told
 
@@ -122,30 +122,30 @@ def test_a_face_alone_is_read_by_the_same_reader(tmp_path):
     for name in write_bad_pictures(tmp_path):
         if name not in ("dot.png", "thin.png"):  # a face may be small there, for all of the picture is face
             with pytest.raises(ValueError, match="cannot be read as a picture"):
-                dataset.read_face(tmp_path / name)
+                image_io.read_face(tmp_path / name)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="only Unix has named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(ValueError, match="no file"):
-        read_picture(tmp_path / "pipe.png")
+        read_image(tmp_path / "pipe.png")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it measures memory as Unix does")
-@pytest.mark.parametrize("kind", ["colours", "deep greys", "alpha", "jpeg"])
+@pytest.mark.parametrize("kind", ["colors", "deep grays", "alpha", "jpeg"])
 def test_a_hundred_megapixels_need_about_a_gigabyte_at_most(tmp_path, kind):
     width, height = 12_000, 8_334
     path = tmp_path / "large"
     if kind == "jpeg":
         Image.new("L", (width, height), 128).save(path, "JPEG")
     else:
-        depth, colour = {"colours": (8, 2), "deep greys": (16, 0), "alpha": (8, 6)}[kind]
-        path.write_bytes(png(width, height, depth, colour, rows=height))
+        depth, color = {"colors": (8, 2), "deep grays": (16, 0), "alpha": (8, 6)}[kind]
+        path.write_bytes(png(width, height, depth, color, rows=height))
     code = f"""
-from pipeline.cli import peak_memory
-from pipeline.pictures import read_picture
-picture = read_picture({str(path)!r})
+from pipeline.workflow.cli import peak_memory
+from pipeline.data.image_io import read_image
+picture = read_image({str(path)!r})
 print(*picture.shape, peak_memory())
 """
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

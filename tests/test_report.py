@@ -243,7 +243,7 @@ def test_tables_sort_by_number_and_by_name(opened):
 
 def test_hovering_a_cell_tells_count_and_share(opened, finished):
     page = opened()
-    predictions = finished.cache().read("predictions")["test"]
+    predictions = finished.store().read("predictions")["test"]
     guessed = predictions["probabilities"].argmax(axis=1)
     happy = int(((predictions["labels"] == 3) & (guessed == 3)).sum())
     share = happy / int((predictions["labels"] == 3).sum())

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline import dataset
-from pipeline.steps import STEPS
+from pipeline.data import csv_reader
+from pipeline.workflow.steps import STEPS
 
 import pytest
 
@@ -63,26 +63,26 @@ def test_resume_runs_nothing_when_nothing_changed_and_then_only_what_must(finish
 
 def test_resume_keeps_to_what_was_chosen_on_the_command_line(project, tmp_path, small_table):
     """A data set that was named to step 2 must not give way to the drawn sample."""
-    dataset.write_csv(small_table, tmp_path / "mine.csv")
+    csv_reader.write_csv(small_table, tmp_path / "mine.csv")
     project.run("Load_dataSets.py", "--dataset", tmp_path / "mine.csv")
     assert steps_that_ran(project.run("run.py", "--no-venv", "--resume", "--only", 2)) == []
     edit(project.root / "Load_dataSets.py", "sample_size: int = 8000", "sample_size: int = 400")
     assert steps_that_ran(project.run("run.py", "--no-venv", "--resume", "--only", 2)) == [2]
-    assert project.cache().read("source")["label"] == "FER2013 (mine.csv, 300 faces)"
+    assert project.store().read("source")["label"] == "FER2013 (mine.csv, 300 faces)"
 
 
 @pytest.mark.parametrize("name", ["Dataset.csv", "Dataset.csv.gz"])
 def test_resume_sees_a_dataset_that_appears(project, small_table, name):
     project.run("Load_dataSets.py", "--sample-size", 300)
-    dataset.write_csv(small_table, project.root / "plain.csv")
+    csv_reader.write_csv(small_table, project.root / "plain.csv")
     plain = (project.root / "plain.csv").read_bytes()
     (project.root / name).write_bytes(gzip.compress(plain) if name.endswith(".gz") else plain)
     assert "has changed since. Run: python Load_dataSets.py" in project.run("Analizing_DataSet.py", status=1)
     assert steps_that_ran(project.run("run.py", "--no-venv", "--resume", "--only", 2)) == [2]
-    assert not project.cache().read("source")["is_sample"]
+    assert not project.store().read("source")["is_sample"]
 
 
-@pytest.mark.parametrize("manifest", ["garbage", "[]", '{"version": 1, "artefacts": [], "steps": []}'])
+@pytest.mark.parametrize("manifest", ["garbage", "[]", '{"version": 1, "artifacts": [], "steps": []}'])
 def test_a_manifest_that_is_none_is_a_sentence(project, manifest):
     project.data.mkdir()
     (project.data / "manifest.json").write_text(manifest)
@@ -140,7 +140,7 @@ def test_another_network_can_be_step_seven(finished, tmp_path):
     edit(project.root / "Small_model.py", 'name="LeNet-5"', 'name="Small"')
     printed = project.run("run.py", "--no-venv", "--only", 7, "--model", "Small_model.py")
     assert "(Small_model.py)" in printed
-    assert project.cache().read("model")["name"] == "Small"
+    assert project.store().read("model")["name"] == "Small"
     assert "Small_model.py" in project.run("run.py", "--list")
 
 

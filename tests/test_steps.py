@@ -5,10 +5,11 @@ import json
 import re
 import zipfile
 
-from pipeline import dataset, network
-from pipeline.cli import plain
-from pipeline.dataset import EMOTIONS
-from pipeline.steps import STEPS
+from pipeline.data import csv_reader, fer2013
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.models import serialization
+from pipeline.workflow.cli import to_plain
+from pipeline.workflow.steps import STEPS
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def metrics_of(project) -> dict:
     return json.loads((project.results / "metrics.json").read_text(encoding="utf-8"))
 
 
-def test_a_whole_run_recognises_the_drawn_faces(finished):
+def test_a_whole_run_recognizes_the_drawn_faces(finished):
     """LeNet-5 learns what is drawn (chance is 25%), but not all: a twentieth of the labels are wrong."""
     splits = metrics_of(finished)["splits"]
     assert 0.78 < splits["test"]["accuracy"] < 0.95
@@ -33,24 +34,24 @@ def test_a_whole_run_recognises_the_drawn_faces(finished):
 
 
 def test_every_step_reads_writes_and_shows_what_it_is_said_to(finished):
-    manifest = finished.cache().manifest()
+    manifest = finished.store().manifest()
     shown = {path.name for path in finished.results.iterdir()}
     for step in STEPS:
         record = manifest["steps"][step.script]
-        assert set(record["wrote"]) == set(step.writes), step.script
+        assert set(record["outputs"]) == set(step.writes), step.script
         if step.number != 7:  # step 7 looks at train_x's shape alone
-            assert set(record["made_from"]) == set(step.reads), step.script
-        for pattern in step.shows:
+            assert set(record["inputs"]) == set(step.reads), step.script
+        for pattern in step.results:
             assert any(finished.results.glob(pattern)), f"{step.script} shows no {pattern}"
-    told = [pattern.replace("*", "LeNet-5") for step in STEPS for pattern in step.shows]
+    told = [pattern.replace("*", "LeNet-5") for step in STEPS for pattern in step.results]
     assert shown == {*told, "report.html"}
 
 
 def test_nothing_unfinished_is_left_behind(finished):
     assert not list(finished.root.rglob(".unfinished*"))
-    artefacts = finished.cache().manifest()["artefacts"]
+    artifacts = finished.store().manifest()["artifacts"]
     assert {path.name for path in finished.data.glob("*.pkl")} == {
-        entry["file"] for entry in artefacts.values()
+        entry["file"] for entry in artifacts.values()
     }
 
 
@@ -65,17 +66,17 @@ def test_the_sample_is_called_one_on_the_screen_in_metrics_and_card(finished):
 
 def test_every_figure_names_its_data_in_the_footer(project, monkeypatch):
     """The footer is drawn by plots.save alone, and all figures go through it."""
-    for script in [*SCRIPTS, "pipeline/diagram.py", "pipeline/building.py"]:
+    for script in [*SCRIPTS, "pipeline/figures/model_diagram.py", "pipeline/models/build_step.py"]:
         code = (project.root / script).read_text(encoding="utf-8")
         assert "savefig" not in code, script
         ways = ("plots.save(", "diagram.draw(", "run_network(")
         assert ".png" not in code or any(way in code for way in ways), script
 
-    from pipeline import plots
+    from pipeline.figures import plots
 
     monkeypatch.setattr(plots, "RESULTS", project.results)
     figure = plots.plt.figure()
-    plots.save(figure, "x.png", {"is_sample": True, "label": "DRAWN SAMPLE, NOT FER2013"})
+    plots.save_figure(figure, "x.png", {"is_sample": True, "label": "DRAWN SAMPLE, NOT FER2013"})
     assert [text.get_text() for text in figure.texts] == ["Data: DRAWN SAMPLE, NOT FER2013"]
 
 
@@ -97,7 +98,7 @@ def test_run_tells_times_and_where_to_look(finished):
 
 
 def test_lenet_5_is_lenet_5(finished):
-    model = network.unpack(finished.cache().read("model"))
+    model = serialization.unpack(finished.store().read("model"))
     assert model.count_params() == 168_971
     kinds = [(type(layer).__name__, layer.output.shape[1:]) for layer in model.layers]
     assert kinds == [
@@ -109,10 +110,10 @@ def test_lenet_5_is_lenet_5(finished):
 
 
 def test_arrays_are_the_table_divided_by_255_and_one_hot(finished):
-    cache = finished.cache()
-    table = cache.read("dataset")
-    for usage, short in zip(dataset.USAGES, ("train", "val", "test"), strict=True):
-        faces, one_hot = cache.read(f"{short}_x"), cache.read(f"{short}_y")
+    store = finished.store()
+    table = store.read("dataset")
+    for usage, short in zip(fer2013.USAGES, ("train", "val", "test"), strict=True):
+        faces, one_hot = store.read(f"{short}_x"), store.read(f"{short}_y")
         rows = table["Usage"] == usage
         assert faces.dtype == np.float32 and faces.shape == (rows.sum(), 48, 48, 1)
         plain_faces = table["pixels"][rows][:5].tolist()
@@ -140,7 +141,7 @@ def test_the_zip_holds_models_and_card(finished):
 # A step alone
 # --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("step", [step for step in STEPS if step.reads], ids=lambda step: step.script)
-def test_a_step_without_its_neighbours_names_the_script_to_run_first(project, step):
+def test_a_step_without_its_neighbors_names_the_script_to_run_first(project, step):
     printed = project.run(step.script, status=1)
     assert "Traceback" not in printed
     assert re.search(r"data/ has no \w+ yet\. Run: python \S+\.py", printed.splitlines()[-1]), printed
@@ -157,7 +158,7 @@ def test_unknown_flags_and_wrong_types_are_named(project, step):
 def test_changed_settings_are_printed_and_recorded(project):
     printed = project.run("Load_dataSets.py", "--sample-size", 300, "--seed", 4)
     assert "sample_size = 300 (in the file: 8000)" in printed and "seed = 4 (in the file: 0)" in printed
-    recorded = project.cache().entry("dataset")["settings"]
+    recorded = project.store().entry("dataset")["settings"]
     assert (recorded["sample_size"], recorded["seed"]) == (300, 4)
 
 
@@ -168,15 +169,15 @@ def test_help_shows_the_comments_of_the_settings(project):
 
 def test_analysis_finds_what_is_wrong_with_the_data(project, tmp_path, small_table):
     table = {name: column.copy() for name, column in small_table.items()}
-    rows = {usage: np.flatnonzero(table["Usage"] == usage) for usage in dataset.USAGES}
-    train, validation, test = (rows[usage] for usage in dataset.USAGES)
+    rows = {usage: np.flatnonzero(table["Usage"] == usage) for usage in fer2013.USAGES}
+    train, validation, test = (rows[usage] for usage in fer2013.USAGES)
     table["pixels"][train[0]] = 0  # constant, nearly black
     table["pixels"][train[1]] = 200  # constant
     table["pixels"][train[3]] = table["pixels"][train[2]]  # a repeat
     table["emotion"][train[3]] = (table["emotion"][train[2]] + 1) % 7  # with another label
     table["pixels"][validation[:4]] = table["pixels"][train[10:14]]  # leaks
     table["pixels"][test[:5]] = table["pixels"][train[20:25]]
-    dataset.write_csv(table, tmp_path / "Dataset.csv")
+    csv_reader.write_csv(table, tmp_path / "Dataset.csv")
     project.run("Load_dataSets.py", "--dataset", tmp_path / "Dataset.csv")
     project.run("Analizing_DataSet.py")
 
@@ -203,14 +204,14 @@ def test_analysis_finds_what_is_wrong_with_the_data(project, tmp_path, small_tab
     assert sum(sum(split.values()) for split in analysis["counts"].values()) == 300
 
     project.run("Pre-processing_Data.py", "--drop-constant", "--drop-leaked")
-    assert len(project.cache().read("train_x")) == len(train) - 2 - 9
-    assert len(project.cache().read("test_x")) == len(test)
+    assert len(project.store().read("train_x")) == len(train) - 2 - 9
+    assert len(project.store().read("test_x")) == len(test)
     assert "trained on as well" in project.run("Pre-processing_Data.py", "--validation-too")
-    faces, val = project.cache().read("train_x"), project.cache().read("val_x")
-    assert np.array_equal(faces[-len(val) :], val) and len(project.cache().read("train_y")) == len(faces)
-    assert len(faces) == len(train) + len(val) and len(project.cache().read("test_x")) == len(test)
+    faces, val = project.store().read("train_x"), project.store().read("val_x")
+    assert np.array_equal(faces[-len(val) :], val) and len(project.store().read("train_y")) == len(faces)
+    assert len(faces) == len(train) + len(val) and len(project.store().read("test_x")) == len(test)
     project.run("Pre-processing_Data.py")
-    assert len(project.cache().read("train_x")) == len(train)
+    assert len(project.store().read("train_x")) == len(train)
 
 
 def test_a_missing_library_is_named_with_the_command_that_installs_it(project):
@@ -222,7 +223,7 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(project):
 
 
 def test_libraries_are_listed_with_versions_backend_and_devices(finished):
-    environment = finished.cache().read("environment")
+    environment = finished.store().read("environment")
     assert environment["versions"]["numpy"] == np.__version__
     assert environment["backend"] == "tensorflow" and "cpu:0" in environment["devices"]
 
@@ -240,7 +241,7 @@ def test_download_that_fails_is_a_sentence(project):
 # --------------------------------------------------------------------------------------------------
 # New pictures
 # --------------------------------------------------------------------------------------------------
-def test_the_network_in_data_recognises_new_faces(finished, tmp_path, small_table):
+def test_the_network_in_data_recognizes_new_faces(finished, tmp_path, small_table):
     project = finished.copy(tmp_path / "copy")
     faces, folder = small_table["pixels"], tmp_path / "my faces"
     folder.mkdir()
@@ -249,16 +250,16 @@ def test_the_network_in_data_recognises_new_faces(finished, tmp_path, small_tabl
     (folder / "text.jpg").write_text("not a picture")
     Image.fromarray(faces[4]).save(folder / "z $\\frac{$ \udcff.png")  # neither mathematics nor UTF-8
     rows = {name: column[2:4] for name, column in small_table.items()}
-    dataset.write_csv(rows, tmp_path / "rows.csv")
+    csv_reader.write_csv(rows, tmp_path / "rows.csv")
 
     printed = project.run("Classification.py", "--faces", "crop", "--images", folder / "one.png")
-    assert "recognised by Strong.tflite" in printed and "knows drawn faces only; --model data" in printed
+    assert "recognized by Strong.tflite" in printed and "knows drawn faces only; --model data" in printed
     named = [folder, tmp_path / "rows.csv", tmp_path / "absent.png"]
     flags = ("--faces", "crop", "--views", 1, "--model", "data")
     printed = project.run("Classification.py", *flags, "--images", *named)
     assert "text.jpg cannot be read as a picture" in printed and "absent.png cannot be read" in printed
-    model = network.unpack(project.cache().read("trained_model"))
-    assert f"recognised by the {model.name} in data/, trained on" in printed and "2 files not read" in printed
+    model = serialization.unpack(project.store().read("trained_model"))
+    assert f"recognized by the {model.name} in data/, trained on" in printed and "2 files not read" in printed
     assert "macro avg" in printed and (project.results / "new_pictures.png").exists()
 
     with open(project.results / "classification.csv", encoding="utf-8", newline="") as file:
@@ -270,4 +271,4 @@ def test_the_network_in_data_recognises_new_faces(finished, tmp_path, small_tabl
 
 
 def test_settings_are_recorded_as_json_can_hold_them(tmp_path):
-    assert plain({"a": (1, tmp_path)}) == {"a": [1, str(tmp_path)]}
+    assert to_plain({"a": (1, tmp_path)}) == {"a": [1, str(tmp_path)]}

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from pipeline.steps import STEPS
+from pipeline.workflow.steps import STEPS
 
 from conftest import ROOT
 

@@ -2,18 +2,12 @@
 
 import time
 
-from pipeline import network
-from pipeline.speed import FusedBatchNormalization, quick_copy
-from pipeline.training import (
-    AverageWeights,
-    ShuffledBatches,
-    averaged_weights,
-    class_weights,
-    feed,
-    learning_rate,
-    renew_statistics,
-    soft_labels,
-)
+from pipeline.models import serialization
+from pipeline.training.batches import ShuffledBatches, to_tf_dataset
+from pipeline.training.distillation import distill_targets
+from pipeline.training.ema import EvaluateEMA, get_ema_weights, recalibrate_batch_norm
+from pipeline.training.fast_layers import FusedBatchNormalization, build_fast_copy
+from pipeline.training.schedules import build_schedule, class_weights
 
 import keras
 import numpy as np
@@ -23,7 +17,7 @@ EPOCHS = 6
 
 
 def weights_of(project) -> list[np.ndarray]:
-    return project.cache().read("trained_model")["weights"]
+    return project.store().read("trained_model")["weights"]
 
 
 def assert_same_bits(one: list[np.ndarray], other: list[np.ndarray]) -> None:
@@ -59,12 +53,12 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(prepared, unbr
     assert "Going on after epoch" in printed
 
     assert_same_bits(weights_of(project), weights_of(unbroken))
-    one, other = (p.cache().read("history") for p in (project, unbroken))
+    one, other = (p.store().read("history") for p in (project, unbroken))
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         assert one[name] == other[name]
-    best, best_unbroken = (p.cache().read("trained_model")["best_weights"] for p in (project, unbroken))
+    best, best_unbroken = (p.store().read("trained_model")["best_weights"] for p in (project, unbroken))
     assert_same_bits(best, best_unbroken)
-    assert not project.cache().has("checkpoint")
+    assert not project.store().has("checkpoint")
 
 
 STRONG = (
@@ -109,7 +103,7 @@ def test_a_killed_residual_training_with_average_and_teacher_ends_with_the_same_
 ):
     unbroken = prepared.copy(tmp_path / "unbroken")
     unbroken.run("Compact_model.py", "--filters", 8, 8, "--blocks", 1, 1)
-    teacher = network.unpack(unbroken.cache().read("model"))
+    teacher = serialization.unpack(unbroken.store().read("model"))
     teacher.save(tmp_path / "teacher.keras")
     killed = unbroken.copy(tmp_path / "killed")
     flags = (
@@ -129,7 +123,7 @@ def test_a_killed_residual_training_with_average_and_teacher_ends_with_the_same_
     process.communicate()
     assert "Going on after epoch" in killed.run("Compiling_model.py", *flags)
     assert_same_bits(weights_of(killed), weights_of(unbroken))
-    best, best_unbroken = (p.cache().read("trained_model")["best_weights"] for p in (killed, unbroken))
+    best, best_unbroken = (p.store().read("trained_model")["best_weights"] for p in (killed, unbroken))
     assert_same_bits(best, best_unbroken)
 
 
@@ -139,7 +133,7 @@ def test_a_recipe_sets_what_no_flag_does(prepared, tmp_path):
         "Compiling_model.py", "--recipe", "strong", "--epochs", 1, "--warmup-epochs", 0, "--rotate", 3
     )
     assert "epochs = 1 (in the file: 120)" in printed and "batch_size" not in printed
-    recorded = project.cache().entry("trained_model")["settings"]
+    recorded = project.store().entry("trained_model")["settings"]
     assert (recorded["recipe"], recorded["optimizer"], recorded["rotate"], recorded["flip"]) == (
         "strong",
         "adamw",
@@ -151,7 +145,7 @@ def test_a_recipe_sets_what_no_flag_does(prepared, tmp_path):
 def test_patience_ends_a_training_that_gets_no_better(prepared, tmp_path):
     project = prepared.copy(tmp_path / "project")
     project.run("Compiling_model.py", "--epochs", 40, "--learning-rate", 1e-9, "--patience", 2)
-    accuracies = project.cache().read("history")["val_accuracy"]
+    accuracies = project.store().read("history")["val_accuracy"]
     assert len(accuracies) < 40 and len(accuracies) - 1 - int(np.argmax(accuracies)) == 2
 
 
@@ -169,9 +163,9 @@ def test_the_running_average_against_hand_arithmetic():
 
     class Watch(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            seen.append((model.get_weights()[0].item(), averaged_weights(model)[0].item(), logs["val_loss"]))
+            seen.append((model.get_weights()[0].item(), get_ema_weights(model)[0].item(), logs["val_loss"]))
 
-    callbacks = [AverageWeights(ShuffledBatches(ones, zeros, batch_size=1, seed=0)), Watch()]
+    callbacks = [EvaluateEMA(ShuffledBatches(ones, zeros, batch_size=1, seed=0)), Watch()]
     model.fit(ones, zeros, epochs=4, validation_data=(ones, zeros), callbacks=callbacks, verbose=0)
     weight, average = 1.0, None
     for step, (found, found_average, validation) in enumerate(seen):
@@ -186,7 +180,7 @@ def test_renewed_statistics_are_the_mean_over_batches(rng):
     faces, labels = rng.random((8, 3), np.float32), np.zeros((8, 7), np.float32)
     model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(momentum=0.7)])
     batches = ShuffledBatches(faces, labels, batch_size=4, seed=0)
-    renew_statistics(model, batches)
+    recalibrate_batch_norm(model, batches)
     shown = [batches[index][0] for index in range(2)]
     _, _, mean, variance = model.get_weights()
     np.testing.assert_allclose(mean, np.mean([batch.mean(axis=0) for batch in shown], axis=0), rtol=1e-5)
@@ -208,22 +202,22 @@ def test_teachers_answers_are_mixed_into_the_labels(tmp_path, rng):
         teacher = keras.Sequential(layers)
         teacher.save(tmp_path / f"{seed}.keras")
         answers += [teacher.predict(view, verbose=0) for view in (faces, faces[:, :, ::-1])]
-    mixed = soft_labels((str(tmp_path / "0.keras"), str(tmp_path / "1.keras")), faces, labels, 0.6)
+    mixed = distill_targets((str(tmp_path / "0.keras"), str(tmp_path / "1.keras")), faces, labels, 0.6)
     np.testing.assert_allclose(mixed, 0.4 * labels + 0.6 * np.mean(answers, axis=0), atol=1e-6)
     np.testing.assert_allclose(mixed.sum(axis=1), 1, atol=1e-6)
 
 
 def small_residual_network() -> keras.Model:
-    from pipeline.residual import residual_network
+    from pipeline.models.residual import build_residual_network
 
     keras.utils.set_random_seed(0)
-    return residual_network("small", (16, 16, 1), filters=(4, 6), blocks=(1, 1), dropout=0.0)
+    return build_residual_network("small", (16, 16, 1), filters=(4, 6), blocks=(1, 1), dropout=0.0)
 
 
 def test_the_quick_copy_learns_as_the_network_itself(rng):
-    """Keras's own batch normalisation is the slow, obvious one here."""
+    """Keras's own batch normalization is the slow, obvious one here."""
     slow = small_residual_network()
-    quick = quick_copy(slow, "float32")
+    quick = build_fast_copy(slow, "float32")
     assert any(isinstance(layer, FusedBatchNormalization) for layer in quick.layers)
     assert_same_bits(quick.get_weights(), slow.get_weights())
     faces, labels = (
@@ -240,7 +234,7 @@ def test_the_quick_copy_learns_as_the_network_itself(rng):
 
 def test_half_the_bits_answer_nearly_alike_in_float32(rng):
     model = small_residual_network()
-    half = quick_copy(model, "mixed_bfloat16")
+    half = build_fast_copy(model, "mixed_bfloat16")
     assert {layer.compute_dtype for layer in half.layers if layer.weights} == {"bfloat16", "float32"}
     faces = rng.random((8, 16, 16, 1), np.float32)
     answers = half(faces, training=False).numpy()
@@ -250,11 +244,11 @@ def test_half_the_bits_answer_nearly_alike_in_float32(rng):
 
 
 def test_learning_rate_rises_straight_and_falls_as_a_cosine():
-    rate = learning_rate(0.1, "cosine", warmup_epochs=2, epochs=10, steps_per_epoch=5)
+    rate = build_schedule(0.1, "cosine", warmup_epochs=2, epochs=10, steps_per_epoch=5)
     expected = [0.1 * step / 10 for step in range(10)]
     expected += [0.1 * (1 + np.cos(np.pi * step / 40)) / 2 for step in range(41)]
     np.testing.assert_allclose([float(rate(step)) for step in range(51)], expected, atol=1e-6)
-    assert learning_rate(0.1, "constant", 2, 10, 5) == 0.1
+    assert build_schedule(0.1, "constant", 2, 10, 5) == 0.1
 
 
 def test_class_weights_are_scikit_learns(rng):
@@ -283,8 +277,8 @@ def test_values_that_make_no_sense_are_a_sentence(project, flags, sentence):
 def wait_for_epochs(project, epochs: int, process) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
-        cache = project.cache()
-        if cache.has("checkpoint") and len(cache.read("checkpoint")["history"]["loss"]) >= epochs:
+        store = project.store()
+        if store.has("checkpoint") and len(store.read("checkpoint")["history"]["loss"]) >= epochs:
             return
         time.sleep(0.01)
     pytest.fail(f"no checkpoint of {epochs} epochs: {process.communicate()[0]}")
@@ -298,7 +292,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(prepared, tmp_path):
     process.communicate()
     printed = project.run("Compiling_model.py", "--epochs", 1, "--learning-rate", 0.01)
     assert "is of another network, data or settings; training starts anew" in printed
-    assert len(project.cache().read("history")["loss"]) == 1
+    assert len(project.store().read("history")["loss"]) == 1
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_sentence_and_keeps_what_was(unbroken, tmp_path):
@@ -317,7 +311,7 @@ def test_settings_out_of_range_are_a_sentence(project, setting):
 def test_keep_decides_whose_weights_count(unbroken, prepared, tmp_path):
     project = prepared.copy(tmp_path / "best")
     project.run("Compiling_model.py", "--epochs", EPOCHS, "--keep", "best")
-    trained = project.cache().read("trained_model")
+    trained = project.store().read("trained_model")
     assert_same_bits(trained["weights"], trained["best_weights"])
     assert_same_bits(trained["last_weights"], weights_of(unbroken))
 
@@ -352,7 +346,9 @@ def test_fit_sees_the_order_that_was_meant():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(loss="mse", jit_compile=False)
     callback = keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch)
-    model.fit(feed(batches), shuffle=False, initial_epoch=2, epochs=5, callbacks=[callback], verbose=0)
+    model.fit(
+        to_tf_dataset(batches), shuffle=False, initial_epoch=2, epochs=5, callbacks=[callback], verbose=0
+    )
     expected = []
     for epoch in (2, 3, 4):
         batches.start_epoch(epoch)

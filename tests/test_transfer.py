@@ -5,9 +5,9 @@ import pickle
 import runpy
 from collections import OrderedDict
 
-from pipeline import network, pretrained
-from pipeline.pretrained import packaged_file, read_pytorch
-from pipeline.speed import quick_copy
+from pipeline.models import backbones, serialization, torch_weights
+from pipeline.models.torch_weights import packaged_file, read_torch_tensors
+from pipeline.training.fast_layers import build_fast_copy
 
 import keras
 import numpy as np
@@ -41,7 +41,7 @@ def convolve(pictures: np.ndarray, kernel: np.ndarray, stride: int = 1) -> np.nd
 def torchvision_features(tensors: dict[str, np.ndarray], pictures: np.ndarray) -> np.ndarray:
     """What torchvision.models.mobilenet_v2(...).features answers, by its definition, in NumPy alone."""
 
-    def normalised(x: np.ndarray, name: str) -> np.ndarray:
+    def normalized(x: np.ndarray, name: str) -> np.ndarray:
         gamma, beta, mean, variance = (
             tensors[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
         )
@@ -49,7 +49,7 @@ def torchvision_features(tensors: dict[str, np.ndarray], pictures: np.ndarray) -
 
     def layer(x: np.ndarray, name: str, stride: int = 1) -> np.ndarray:
         x = convolve(x, tensors[f"{name}.0.weight"], stride)
-        return np.clip(normalised(x, f"{name}.1"), 0, 6)
+        return np.clip(normalized(x, f"{name}.1"), 0, 6)
 
     x = layer(pictures, "features.0", stride=2)
     for block in range(1, 18):
@@ -58,7 +58,7 @@ def torchvision_features(tensors: dict[str, np.ndarray], pictures: np.ndarray) -
         y = layer(x, f"{name}.0") if widened else x
         y = layer(y, f"{name}.{int(widened)}", stride)
         y = convolve(y, tensors[f"{name}.{1 + widened}.weight"])
-        y = normalised(y, f"{name}.{2 + widened}")
+        y = normalized(y, f"{name}.{2 + widened}")
         x = x + y if x.shape == y.shape else y
     return layer(x, "features.18")
 
@@ -66,20 +66,20 @@ def torchvision_features(tensors: dict[str, np.ndarray], pictures: np.ndarray) -
 @needs_package
 @pytest.mark.parametrize("side", [SIDE, 45])
 def test_the_packaged_network_computes_what_torchvision_does(rng, side):
-    rescaling, backbone = pretrained.pretrained("MobileNetV2", "package", side)
+    rescaling, backbone = backbones.build_backbone("MobileNetV2", "package", side)
     pictures = rng.random((2, side, side, 3), np.float32)
     standard = (pictures - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    expected = torchvision_features(read_pytorch(packaged_file()), standard)
+    expected = torchvision_features(read_torch_tensors(packaged_file()), standard)
     told = keras.ops.convert_to_numpy(backbone(rescaling(pictures)))
     assert told.shape == expected.shape and expected.max() > 1
     np.testing.assert_allclose(told, expected, atol=1e-4)
 
 
 def test_a_package_that_is_missing_or_altered_is_a_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(pretrained, "PACKAGE", "a_package_that_is_not_there")
+    monkeypatch.setattr(torch_weights, "PACKAGE", "a_package_that_is_not_there")
     with pytest.raises(FileNotFoundError, match=r"is not installed\. Run: python -m pip"):
         packaged_file()
-    altered = tmp_path / "a_package_that_is_not_there" / pretrained.PACKAGED_FILE
+    altered = tmp_path / "a_package_that_is_not_there" / torch_weights.PACKAGED_FILE
     altered.parent.mkdir(parents=True)
     altered.write_bytes(b"something else")
     monkeypatch.syspath_prepend(tmp_path)
@@ -95,16 +95,16 @@ def test_a_pickle_that_calls_anything_else_is_not_obeyed(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"".join(pickle.dumps(part, 2) for part in (1, 2, {}, OrderedDict(a=Harmful()), [])))
     with pytest.raises(pickle.UnpicklingError, match="it calls"):
-        read_pytorch(path)
+        read_torch_tensors(path)
     assert not (tmp_path / "harm").exists()
 
 
 def test_weights_come_from_a_file_that_keras_saved(tmp_path):
-    _, saved = pretrained.pretrained("MobileNetV2", "none", SIDE)
+    _, saved = backbones.build_backbone("MobileNetV2", "none", SIDE)
     for name in ("mine.weights.h5", "mine.keras"):
         path = tmp_path / name
         (saved.save_weights if name.endswith(".h5") else saved.save)(path)
-        _, loaded = pretrained.pretrained("MobileNetV2", str(path), SIDE)
+        _, loaded = backbones.build_backbone("MobileNetV2", str(path), SIDE)
         assert_same_bits(loaded.get_weights(), saved.get_weights())
 
 
@@ -124,7 +124,7 @@ def test_weights_come_from_a_file_that_keras_saved(tmp_path):
 )
 def test_weights_that_do_not_fit_are_a_sentence(name, weights, side, sentence):
     with pytest.raises((ValueError, OSError), match=sentence):
-        pretrained.pretrained(name, weights, side)
+        backbones.build_backbone(name, weights, side)
 
 
 def test_a_download_that_fails_is_a_sentence(monkeypatch):
@@ -133,7 +133,7 @@ def test_a_download_that_fails_is_a_sentence(monkeypatch):
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", unreachable)
     with pytest.raises(OSError, match="could not download the weights of MobileNetV2"):
-        pretrained.pretrained("MobileNetV2", "imagenet", SIDE)
+        backbones.build_backbone("MobileNetV2", "imagenet", SIDE)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -153,14 +153,17 @@ def test_each_backbone_is_packed_saved_and_copied_with_the_same_answers(backbone
     assert expected.shape == (4, 7) and model.name == f"Transfer-{backbone}"
 
     model.save(tmp_path / "model.keras")
-    for other in (network.unpack(network.pack(model)), network.load(tmp_path / "model.keras")):
+    for other in (
+        serialization.unpack(serialization.pack(model)),
+        serialization.load_model(tmp_path / "model.keras"),
+    ):
         np.testing.assert_allclose(other(faces), expected, atol=1e-5)
     for precision, tolerance in (("float32", 1e-5), ("mixed_bfloat16", 0.02)):
-        copy = quick_copy(model, precision)
+        copy = build_fast_copy(model, precision)
         assert_same_bits(copy.get_weights(), weights)
         np.testing.assert_allclose(copy(faces), expected, atol=tolerance)
         assert_same_bits(model.get_weights(), weights)  # answering leaves it as it was
-        [inner] = network.backbones(copy)
+        [inner] = serialization.get_backbones(copy)
         computed_in = {
             layer.compute_dtype for layer in inner.layers if isinstance(layer, keras.layers.Conv2D)
         }
@@ -171,10 +174,10 @@ def test_each_backbone_is_packed_saved_and_copied_with_the_same_answers(backbone
 def test_step_seven_builds_it_from_the_package(prepared, tmp_path):
     project = prepared.copy(tmp_path / "project")
     project.run("Transfer_Learning_model.py", "--side", 48)
-    packed = project.cache().read("model")
+    packed = project.store().read("model")
     assert packed["name"] == "Transfer-MobileNetV2"
-    tensors = read_pytorch(packaged_file())
-    assert_same_bits(packed["weights"][:-2], pretrained.mobilenet_weights(tensors))
+    tensors = read_torch_tensors(packaged_file())
+    assert_same_bits(packed["weights"][:-2], torch_weights.mobilenet_weights(tensors))
 
 
 def test_a_size_that_does_not_fit_is_a_sentence(prepared, tmp_path):

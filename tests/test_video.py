@@ -5,8 +5,10 @@ import threading
 import time
 from pathlib import Path
 
-from pipeline import video
-from pipeline.video import Camera, Video, recording
+pass
+from pipeline.vision import video_io
+from pipeline.vision.camera import Camera
+from pipeline.vision.video_io import VideoReader, open_video_writer
 
 import cv2
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 
 def write_film(path: Path, rate: float, frames: int = 12, size: tuple[int, int] = (64, 48)) -> Path:
     """A film that gets brighter by 16 from frame to frame."""
-    with recording(path, rate, size) as film:
+    with open_video_writer(path, rate, size) as film:
         for number in range(frames):
             film.write(np.full((size[1], size[0], 3), 16 * number, np.uint8))
     return path
@@ -26,22 +28,22 @@ def write_film(path: Path, rate: float, frames: int = 12, size: tuple[int, int] 
 # --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("rate", [23.976, 7.5, 59.94, 25])
 def test_every_frame_comes_in_order_at_its_time(tmp_path, rate):
-    film = Video(write_film(tmp_path / "film.mp4", rate))
+    film = VideoReader(write_film(tmp_path / "film.mp4", rate))
     frames = list(film)
-    assert film.rate == pytest.approx(rate) and film.length == 12 and not film.cut_short
+    assert film.rate == pytest.approx(rate) and film.length == 12 and not film.is_truncated
     assert [frame.number for frame in frames] == list(range(1, 13))
     np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(12) / rate, atol=1e-3)
-    np.testing.assert_allclose([frame.picture.mean() for frame in frames], 16 * np.arange(12), atol=5)
+    np.testing.assert_allclose([frame.image.mean() for frame in frames], 16 * np.arange(12), atol=5)
     assert frames[0].size == (64, 48) and frames[0].picture.shape == (48, 64, 3)
 
 
-def test_colours_stay_what_they_are(tmp_path):
+def test_colors_stay_what_they_are(tmp_path):
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 0] = 200
-    with recording(tmp_path / "red.mp4", 25, (64, 48)) as film:
+    with open_video_writer(tmp_path / "red.mp4", 25, (64, 48)) as film:
         film.write(red)
-    (frame,) = Video(tmp_path / "red.mp4")
-    np.testing.assert_allclose(frame.picture.mean(axis=(0, 1)), (200, 0, 0), atol=8)
+    (frame,) = VideoReader(tmp_path / "red.mp4")
+    np.testing.assert_allclose(frame.image.mean(axis=(0, 1)), (200, 0, 0), atol=8)
 
 
 def cut(path: Path, share: float) -> Path:
@@ -64,7 +66,7 @@ def test_what_is_no_video_is_refused_in_a_sentence(tmp_path):
     }
     for name, why in bad.items():
         with pytest.raises((ValueError, FileNotFoundError), match=why) as refused:
-            list(Video(tmp_path / f"{name}.mp4"))
+            list(VideoReader(tmp_path / f"{name}.mp4"))
         assert f"{name}.mp4" in str(refused.value)
 
 
@@ -73,9 +75,9 @@ def test_of_a_film_that_is_cut_short_what_is_there_is_read(tmp_path, rng):
     for _ in range(12):
         writer.write(rng.integers(0, 256, (48, 64, 3), np.uint8))
     writer.release()
-    film = Video(cut(tmp_path / "film.avi", 0.6))
+    film = VideoReader(cut(tmp_path / "film.avi", 0.6))
     frames = list(film)
-    assert 3 < len(frames) < 11 and film.length == 12 and film.cut_short
+    assert 3 < len(frames) < 11 and film.length == 12 and film.is_truncated
     np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(len(frames)) / 12.5, atol=1e-3)
 
 
@@ -110,7 +112,7 @@ def opened(monkeypatch):
     """Puts a fake in the place of whatever OpenCV would open."""
 
     def put(capture: FakeCapture) -> FakeCapture:
-        monkeypatch.setattr(video.cv2, "VideoCapture", lambda *source: capture)
+        monkeypatch.setattr(video_io.cv2, "VideoCapture", lambda *source: capture)
         return capture
 
     return put
@@ -120,11 +122,11 @@ def test_a_film_without_frames_is_refused_and_one_without_times_has_the_usual_ra
     (tmp_path / "film.mp4").write_bytes(b"x")
     opened(FakeCapture(frames=0))
     with pytest.raises(ValueError, match=r"film\.mp4 cannot be read as a video \(it has no frames\)"):
-        list(Video(tmp_path / "film.mp4"))
+        list(VideoReader(tmp_path / "film.mp4"))
     opened(FakeCapture(frames=3))
-    film = Video(tmp_path / "film.mp4")
+    film = VideoReader(tmp_path / "film.mp4")
     np.testing.assert_allclose([frame.seconds for frame in film], np.arange(3) / 25)
-    assert film.length == 0 and not film.cut_short
+    assert film.length == 0 and not film.is_truncated
 
 
 def test_times_are_those_that_the_file_tells_where_it_does(tmp_path, opened):
@@ -132,7 +134,7 @@ def test_times_are_those_that_the_file_tells_where_it_does(tmp_path, opened):
     capture = opened(FakeCapture(frames=4))
     told = iter([0.0, 10.0, 500.0, 0.0])  # milliseconds; the last isn't told
     capture.get = lambda what: next(told) if what == cv2.CAP_PROP_POS_MSEC else 10.0
-    seconds = [frame.seconds for frame in Video(tmp_path / "film.mp4")]
+    seconds = [frame.seconds for frame in VideoReader(tmp_path / "film.mp4")]
     np.testing.assert_allclose(seconds, [0, 0.01, 0.5, 0.6])
 
 
@@ -140,8 +142,8 @@ def test_times_are_those_that_the_file_tells_where_it_does(tmp_path, opened):
 def test_a_name_that_is_not_utf_8_does_not_end_the_process(tmp_path):
     film = write_film(tmp_path / "film.mp4", 25).rename(tmp_path / "film \udcff.mp4")
     with pytest.raises(ValueError, match="not UTF-8"):
-        Video(film)
-    with pytest.raises(OSError, match="not UTF-8"), recording(film, 25, (64, 48)):
+        VideoReader(film)
+    with pytest.raises(OSError, match="not UTF-8"), open_video_writer(film, 25, (64, 48)):
         pass
     assert list(tmp_path.iterdir()) == [film]
 
@@ -150,18 +152,18 @@ def test_a_name_that_is_not_utf_8_does_not_end_the_process(tmp_path):
 # Recordings
 # --------------------------------------------------------------------------------------------------
 def test_a_recording_that_is_broken_off_keeps_what_came(tmp_path):
-    with pytest.raises(KeyboardInterrupt), recording(tmp_path / "film.mp4", 25, (64, 48)) as film:
+    with pytest.raises(KeyboardInterrupt), open_video_writer(tmp_path / "film.mp4", 25, (64, 48)) as film:
         for _ in range(5):
             film.write(np.zeros((48, 64, 3), np.uint8))
         raise KeyboardInterrupt
-    assert len(list(Video(tmp_path / "film.mp4"))) == 5
+    assert len(list(VideoReader(tmp_path / "film.mp4"))) == 5
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
 def test_what_cannot_be_recorded_is_told_and_leaves_nothing(tmp_path):
     with (
         pytest.raises(OSError, match="cannot be written as a video"),
-        recording(tmp_path / "x.mp4", 25, (0, 0)),
+        open_video_writer(tmp_path / "x.mp4", 25, (0, 0)),
     ):
         pass
     assert not list(tmp_path.iterdir())
@@ -225,7 +227,7 @@ def test_a_file_plays_as_a_camera_at_its_own_speed(tmp_path):
         [frame.seconds for frame in frames], [(frame.number - 1) / 20 for frame in frames]
     )
     np.testing.assert_allclose(
-        [frame.picture.mean() for frame in frames], [16 * (frame.number - 1) for frame in frames], atol=5
+        [frame.image.mean() for frame in frames], [16 * (frame.number - 1) for frame in frames], atol=5
     )
 
 

@@ -11,9 +11,9 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline import video
-from pipeline.cache import Cache
-from pipeline.colours import EMOTION_COLOURS, rgb
+from pipeline.figures.palette import EMOTION_COLORS, to_rgb
+from pipeline.vision import video_io
+from pipeline.workflow.artifacts import ArtifactStore
 
 import cv2
 import numpy as np
@@ -100,10 +100,10 @@ def press(key: str, how: str = "key") -> None:
 
 def test_a_window_shows_the_face_and_obeys_its_keys(webcam, film, display):
     process = webcam.start("Webcam.py", "--source", film)
-    happy = np.array(rgb(EMOTION_COLOURS["Happy"]))
+    happy = np.array(to_rgb(EMOTION_COLORS["Happy"]))
 
     def seen() -> int:
-        """How many pixels of the screen have Happy's colour."""
+        """How many pixels of the screen have Happy's color."""
         return int(
             (np.abs(np.asarray(ImageGrab.grab(xdisplay=display)).astype(int) - happy) < 12).all(-1).sum()
         )
@@ -126,7 +126,7 @@ def test_a_window_shows_the_face_and_obeys_its_keys(webcam, film, display):
     press("q", "keydown")  # the window may close before the key is let go, which would then be an error
     printed, _ = process.communicate(timeout=20)
     assert process.returncode == 0 and "Traceback" not in printed, printed
-    assert "recognised by Compact.tflite" in printed
+    assert "recognized by Compact.tflite" in printed
 
     with Image.open(next(folder.glob("*.png"))) as saved:
         assert saved.size == (320, 240)
@@ -218,11 +218,11 @@ def test_a_camera_unplugged_midway_is_a_sentence_and_the_recording_whole(
     in_script = script["main"].__globals__
     monkeypatch.setitem(in_script, "FOLDER", tmp_path / "webcam")
     monkeypatch.setitem(in_script, "shown_path", str)
-    monkeypatch.setattr(video.cv2, "VideoCapture", camera)
-    monkeypatch.setattr(video.Camera.newest, "__defaults__", (0, 1.0))
+    monkeypatch.setattr(video_io.cv2, "VideoCapture", camera)
+    monkeypatch.setattr(camera.Camera.newest, "__defaults__", (0, 1.0))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(ValueError, match=sentence):
-        script["main"](script["Settings"](headless=True), Cache(tmp_path / "data"))
+        script["main"](script["Settings"](headless=True), ArtifactStore(tmp_path / "data"))
     monkeypatch.undo()
     film, rows = recorded(tmp_path)
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) > 1 and len(rows) > 1

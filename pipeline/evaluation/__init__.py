@@ -1,0 +1,1 @@
+"""Predictions, test-time augmentation and metrics."""

@@ -1,0 +1,1 @@
+"""The look of every figure: palette, plots, the diagram of a network."""

@@ -1,0 +1,1 @@
+"""Saved models: exporting them and running them without TensorFlow."""

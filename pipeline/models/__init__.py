@@ -1,0 +1,1 @@
+"""Networks: architectures, backbones, serialization, the models that ship."""

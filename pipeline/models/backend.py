@@ -1,0 +1,16 @@
+"""Keras, imported without TensorFlow's start-up messages; any Keras backend.
+
+from pipeline.models.backend import keras
+"""
+
+import sys
+
+from pipeline.workflow.logging import suppress_output
+
+__all__ = ["keras"]
+
+try:
+    with suppress_output():
+        import keras
+except ValueError as error:
+    sys.exit(f"Keras cannot start: {error} KERAS_BACKEND can be tensorflow, jax or torch.")

@@ -1,0 +1,35 @@
+"""What every step 7 does with the network that its script builds."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.figures import model_diagram
+from pipeline.models import serialization
+from pipeline.models.backend import keras
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.atomic_io import write_json, write_text
+from pipeline.workflow.cli import run_step
+from pipeline.workflow.steps import RESULTS
+
+BuildFunction = Callable[[Any, tuple[int, int, int]], keras.Model]
+
+
+def run_build_step(build: BuildFunction, settings_class: type) -> None:
+    """Run a step 7: build the network for the faces of step 6, draw it, and put it into data/model.
+
+    build(settings, face_shape): a network for faces of that (height, width, channels). The settings must have the
+    fields `seed` and `show`.
+    """
+
+    def main(settings: Any, store: ArtifactStore) -> None:
+        face_shape = tuple(store.entry("train_x")["shape"][1:])
+        source = store.read("source")
+        keras.utils.set_random_seed(settings.seed)
+        model = build(settings, face_shape)
+        model.summary()
+        write_text(RESULTS / "model.txt", model_diagram.format_summary(model))
+        write_json(RESULTS / "model.json", {"name": model.name, "layers": model_diagram.layer_table(model)})
+        model_diagram.draw_diagram(model, "model.png", source, settings.show)
+        store.write(model=serialization.pack(model))
+
+    run_step(main, settings_class)

@@ -1,0 +1,1 @@
+"""What step 8 trains with."""

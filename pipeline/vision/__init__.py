@@ -1,0 +1,1 @@
+"""From a photograph, a video or a camera to faces and their emotions."""

@@ -1,0 +1,1 @@
+"""How a step runs and hands its output over."""
