@@ -10,14 +10,15 @@ Expect: about a second. FER2013 has duplicates across splits and a dozen constan
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.data.fer2013 import EMOTIONS, PIXELS, SPLITS, USAGES, Table, count_faces
-from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.atomic_io import write_json
 from pipeline.workflow.cli import run_step
-from pipeline.workflow.steps import RESULTS
 
 import numpy as np
 import pandas as pd
+
+from pipeline.data.fer2013 import EMOTIONS, PIXELS, SPLITS, USAGES, Table, count_faces
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.atomic_io import write_json
+from pipeline.workflow.steps import RESULTS
 
 
 @dataclass

@@ -20,6 +20,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.workflow.cli import run_step
+
+import numpy as np
+from PIL import Image
+from sklearn.metrics import classification_report
+from tqdm import tqdm
+
 from pipeline.data import csv_reader, image_io
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.data.image_io import read_image
@@ -37,15 +44,9 @@ from pipeline.vision.tracker import Tracker
 from pipeline.vision.video_io import VideoReader, open_video_writer
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import atomic_write, write_json
-from pipeline.workflow.cli import run_step
 from pipeline.workflow.fingerprint import compute_fingerprint
 from pipeline.workflow.formatting import printable
 from pipeline.workflow.steps import RESULTS
-
-import numpy as np
-from PIL import Image
-from sklearn.metrics import classification_report
-from tqdm import tqdm
 
 MOST_SHOWN = 14  # faces in results/new_pictures.png; the table has them all
 MOST_TOLD = 20  # on the screen

@@ -9,10 +9,10 @@ Expect: fewer than 0.25 million parameters, and under a millisecond for a face o
 
 from dataclasses import dataclass
 
+import keras
+
 from pipeline.models.build_step import run_build_step
 from pipeline.models.residual import build_residual_network
-
-import keras
 
 
 @dataclass

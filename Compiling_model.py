@@ -22,6 +22,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from pipeline.workflow.cli import run_step
+
+import keras
+
 from pipeline.data.augmentation import Augmentation
 from pipeline.data.fer2013 import SIDE
 from pipeline.models import serialization
@@ -35,11 +39,8 @@ from pipeline.training.fast_layers import Precision, build_fast_copy
 from pipeline.training.fine_tuning import Phase, set_backbone_trainable
 from pipeline.training.schedules import build_schedule, class_weights
 from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.cli import run_step
 from pipeline.workflow.fingerprint import compute_fingerprint
 from pipeline.workflow.steps import ROOT
-
-import keras
 
 Recipe = Literal["description", "strong", "distilled", "residual", "transfer"]
 

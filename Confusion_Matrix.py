@@ -8,15 +8,16 @@ Expect: Happy and Surprise are recognized best; Fear, Sad and Neutral are taken 
 
 from dataclasses import dataclass
 
-from pipeline.data.fer2013 import EMOTIONS
-from pipeline.figures import plots
-from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from sklearn.metrics import confusion_matrix
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures import plots
+from pipeline.workflow.artifacts import ArtifactStore
 
 
 @dataclass

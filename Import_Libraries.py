@@ -11,8 +11,9 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.cli import run_step
+
+from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.logging import suppress_output
 
 LIBRARIES = {

@@ -11,11 +11,11 @@ Expect: 168,971 parameters, nearly all of them in the first dense layer.
 
 from dataclasses import dataclass
 
-from pipeline.data.fer2013 import EMOTIONS
-from pipeline.models.build_step import run_build_step
-
 import keras
 from keras import layers
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.models.build_step import run_build_step
 
 
 @dataclass

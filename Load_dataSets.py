@@ -13,13 +13,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.workflow.cli import run_step
+
+import numpy as np
+
 from pipeline.data import csv_reader, fer2013, image_folder, synthetic_faces
 from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
 from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.cli import run_step
 from pipeline.workflow.steps import DATA, ROOT
-
-import numpy as np
 
 
 @dataclass

@@ -11,6 +11,13 @@ Expect: with the default settings on FER2013 about 95% on train and 48% on test:
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.workflow.cli import run_step
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, recall_score, top_k_accuracy_score
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation import predict
 from pipeline.models import complexity, serialization
@@ -18,13 +25,7 @@ from pipeline.reporting import run_log
 from pipeline.training.fast_layers import build_fast_copy
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
-from pipeline.workflow.cli import run_step
 from pipeline.workflow.steps import RESULTS
-
-import numpy as np
-import pandas as pd
-from scipy.stats import binomtest
-from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, recall_score, top_k_accuracy_score
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}  # split: how its arrays are called
 # What the description that this pipeline follows reports for LeNet-5 on FER2013.

@@ -12,11 +12,12 @@ Expect: about a second.
 
 from dataclasses import dataclass
 
-from pipeline.data.fer2013 import EMOTIONS, PIXELS, SIDE, SPLITS, Table
-from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.cli import run_step
 
 import numpy as np
+
+from pipeline.data.fer2013 import EMOTIONS, PIXELS, SIDE, SPLITS, Table
+from pipeline.workflow.artifacts import ArtifactStore
 
 
 @dataclass

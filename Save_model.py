@@ -20,18 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.workflow.cli import run_step
+
+import keras
+import numpy as np
+import pandas as pd
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation import predict
 from pipeline.inference import export
 from pipeline.models import model_zoo, serialization
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import atomic_write, write_json, write_text
-from pipeline.workflow.cli import run_step
 from pipeline.workflow.steps import RESULTS, ROOT
-
-import keras
-import numpy as np
-import pandas as pd
 
 PREPROCESSING = (
     "gray, 48x48 pixels, the face cut out closely, shape (N, 48, 48, 1). LiteRT, ONNX and SavedModel: uint8, 0 black "

@@ -10,10 +10,10 @@ Expect: 2.7 million parameters, sixteen times LeNet-5's, and most of an hour to 
 
 from dataclasses import dataclass
 
+import keras
+
 from pipeline.models.build_step import run_build_step
 from pipeline.models.residual import build_residual_network
-
-import keras
 
 
 @dataclass

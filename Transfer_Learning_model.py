@@ -17,12 +17,12 @@ Expect: MobileNetV2 with 2.3 million parameters, EfficientNetV2B0 with 5.9, Conv
 from dataclasses import dataclass
 from typing import Literal
 
+import keras
+from keras import layers
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.models.backbones import build_backbone
 from pipeline.models.build_step import run_build_step
-
-import keras
-from keras import layers
 
 
 @dataclass

@@ -8,13 +8,14 @@ Expect: faces that are hard to name now and then. People agree with FER2013's la
 
 from dataclasses import dataclass
 
-from pipeline.data.fer2013 import EMOTIONS
-from pipeline.figures import plots
-from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures import plots
+from pipeline.workflow.artifacts import ArtifactStore
 
 
 @dataclass

@@ -7,13 +7,14 @@ Expect: train rising above 90% while validation stands still near 50% from epoch
 
 from dataclasses import dataclass
 
-from pipeline.figures import plots
-from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
+
+from pipeline.figures import plots
+from pipeline.workflow.artifacts import ArtifactStore
 
 
 @dataclass

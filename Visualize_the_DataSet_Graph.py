@@ -7,14 +7,15 @@ Expect: Happy far ahead and Disgust far behind: always answering Happy would be 
 
 from dataclasses import dataclass
 
-from pipeline.data.fer2013 import SPLITS
-from pipeline.figures import plots
-from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+
+from pipeline.data.fer2013 import SPLITS
+from pipeline.figures import plots
+from pipeline.workflow.artifacts import ArtifactStore
 
 
 @dataclass

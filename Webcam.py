@@ -19,6 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pipeline.workflow.cli import run_app
+
+import numpy as np
+from PIL import Image
+
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
 from pipeline.vision import annotate
@@ -29,11 +34,7 @@ from pipeline.vision.results_log import ResultsLog, to_rows
 from pipeline.vision.tracker import Tracker
 from pipeline.vision.video_io import Frame, open_video_writer
 from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.cli import run_app
 from pipeline.workflow.steps import RESULTS
-
-import numpy as np
-from PIL import Image
 
 FOLDER = RESULTS / "webcam"
 KEYS = "q quit   s save   r record   space pause   m mirror"

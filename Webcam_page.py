@@ -18,6 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.workflow.cli import run_app
+
+import gradio as gr
+import numpy as np
+
 from pipeline.data.image_io import read_image
 from pipeline.models import model_zoo
 from pipeline.vision.face_detector import FaceDetector
@@ -27,10 +32,6 @@ from pipeline.web.private_storage import PRIVATE_DIR
 from pipeline.web.sessions import CameraSessions, CapacityError, LockedClassifier
 from pipeline.web.video_jobs import VideoJobs
 from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.cli import run_app
-
-import gradio as gr
-import numpy as np
 
 
 @dataclass

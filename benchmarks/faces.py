@@ -16,17 +16,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import cv2
+import numpy as np
+import tyro
+from skimage import data
+
 from pipeline.data.fer2013 import SIDE
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
 from pipeline.vision import face_crop, face_detector
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import DATA
-
-import cv2
-import numpy as np
-import tyro
-from skimage import data
 
 HEIGHT, WIDTH = 720, 960  # of a scene
 

@@ -25,6 +25,8 @@ import tyro
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import keras  # noqa: E402
+
 from pipeline.evaluation import predict
 from pipeline.inference import export
 from pipeline.inference.classifier import EmotionClassifier  # noqa: E402
@@ -33,8 +35,6 @@ from pipeline.models import (
     serialization,  # noqa: E402
 )
 from pipeline.training.fast_layers import build_fast_copy  # noqa: E402
-
-import keras  # noqa: E402
 
 SPLIT = 3_589  # faces of FER2013's test split
 

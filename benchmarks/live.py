@@ -55,12 +55,13 @@ def main(settings: Settings) -> None:
 
 def watch(settings: Settings) -> dict:
     """What a worker measures: seconds of each frame, faces found per frame, bytes of memory at most."""
+    from pipeline.workflow.cli import peak_memory
+
     from pipeline.inference.classifier import EmotionClassifier
     from pipeline.vision import annotate
     from pipeline.vision.face_detector import FaceDetector
     from pipeline.vision.recognition import recognize_faces
     from pipeline.vision.tracker import Tracker
-    from pipeline.workflow.cli import peak_memory
 
     frames = np.load(Path(settings.worker) / "frames.npy", mmap_mode="r")
     detector, tracker, classifier = (

@@ -15,12 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipeline.data import csv_reader, fer2013, synthetic_faces
-from pipeline.workflow.steps import ROOT
-
 import numpy as np
 import pandas as pd
 import tyro
+
+from pipeline.data import csv_reader, fer2013, synthetic_faces
+from pipeline.workflow.steps import ROOT
 
 
 @dataclass

@@ -95,11 +95,11 @@ def train_keras(settings: Settings) -> None:
     """As Compiling_model.py does it."""
     import runpy
 
+    import keras
+
     from pipeline.data.augmentation import Augmentation
     from pipeline.training.batches import ShuffledBatches, to_tf_dataset
     from pipeline.training.callbacks import StopOnNaN
-
-    import keras
 
     lenet = runpy.run_path(str(ROOT / "LeNet-5_model.py"))
     model = lenet["build"](lenet["Settings"](), (48, 48, 1))

@@ -1,5 +1,8 @@
 """Each augmentation against a slow, obvious one, and what none of them may do to the labels."""
 
+import numpy as np
+import pytest
+
 from pipeline.data.augmentation import (
     Augmentation,
     adjust_lighting,
@@ -8,9 +11,6 @@ from pipeline.data.augmentation import (
     mix_faces,
     warp,
 )
-
-import numpy as np
-import pytest
 
 SIDE = 12
 

@@ -11,15 +11,15 @@ import textwrap
 import time
 from pathlib import Path
 
-from pipeline.workflow import safe_pickle
-from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.fingerprint import compute_sha256
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+
+from pipeline.workflow import safe_pickle
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.fingerprint import compute_sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 plain = st.recursive(

@@ -12,6 +12,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+import pytest
+import skimage
+from conftest import Project, fresh_project
+from PIL import Image
+from test_pictures import write_bad_pictures
+
 import Classification
 from pipeline.data.csv_reader import write_csv
 from pipeline.data.fer2013 import EMOTIONS
@@ -25,14 +33,6 @@ from pipeline.vision.inputs import find_inputs
 from pipeline.vision.recognition import recognize_faces
 from pipeline.vision.video_io import VideoReader, open_video_writer
 from pipeline.workflow.artifacts import ArtifactStore
-
-import cv2
-import numpy as np
-import pytest
-import skimage
-from conftest import Project, fresh_project
-from PIL import Image
-from test_pictures import write_bad_pictures
 
 Rows = list[dict[str, str]]
 

@@ -7,14 +7,14 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from pipeline.data import csv_reader, fer2013, image_folder, image_io
-from pipeline.data.fer2013 import EMOTIONS, PIXELS, Table
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from pipeline.data import csv_reader, fer2013, image_folder, image_io
+from pipeline.data.fer2013 import EMOTIONS, PIXELS, Table
 
 
 def obvious_pixels(text: bytes) -> list[int]:

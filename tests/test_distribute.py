@@ -7,14 +7,14 @@ import importlib.util
 import socket
 import time
 
-from pipeline.models import serialization
-from pipeline.training import distributed, launcher
-from pipeline.training.batches import ShuffledBatches
-
 import numpy as np
 import pytest
 from conftest import Project
 from test_training import wait_for_epochs
+
+from pipeline.models import serialization
+from pipeline.training import distributed, launcher
+from pipeline.training.batches import ShuffledBatches
 
 needs_jax = pytest.mark.skipif(
     not importlib.util.find_spec("jax"), reason="needs requirements-distribute.txt"

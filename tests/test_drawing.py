@@ -1,12 +1,12 @@
 """Faces are drawn in their emotion's color, on pictures of any size, wherever the faces reach."""
 
+import numpy as np
+import pytest
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.vision import annotate
 from pipeline.vision.face import Face
 from pipeline.vision.recognition import FacePrediction
-
-import numpy as np
-import pytest
 
 GRAY = 100  # no emotion's color, and neither ink nor paper
 

@@ -7,14 +7,14 @@ import sys
 import zipfile
 from pathlib import Path
 
+import keras
+import numpy as np
+import pytest
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.inference import export
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo, serialization
-
-import keras
-import numpy as np
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ALL = tuple(export.FORMATS)

@@ -8,17 +8,17 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from pipeline.vision import face_crop, face_detector
-from pipeline.vision.face import Face
-from pipeline.vision.face_crop import crop_face
-from pipeline.vision.face_detector import FaceDetector
-
 import cv2
 import numpy as np
 import pytest
 import skimage
 from conftest import ROOT, alike
 from PIL import Image
+
+from pipeline.vision import face_crop, face_detector
+from pipeline.vision.face import Face
+from pipeline.vision.face_crop import crop_face
+from pipeline.vision.face_detector import FaceDetector
 
 ASTRONAUT = (178, 63, 90, 113)  # left, top, width, height of her face
 

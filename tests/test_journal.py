@@ -5,15 +5,15 @@ import json
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.vision import results_table
 from pipeline.vision.face import Face
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.results_log import ResultsLog, crop_row, to_rows
 from pipeline.workflow.formatting import printable
-
-import numpy as np
-import pytest
 
 ABOUT = {"images": ("a", "b \udcff"), "tta": 2}  # a name need not be UTF-8
 

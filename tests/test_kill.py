@@ -4,10 +4,10 @@ import json
 import random
 import time
 
-from pipeline.workflow.steps import STEPS
-
 import pytest
 from PIL import Image
+
+from pipeline.workflow.steps import STEPS
 
 QUICK_STEPS = {  # steps without a network, and how many kills each gets
     "Load_dataSets.py": 5,

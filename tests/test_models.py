@@ -2,13 +2,13 @@
 
 import shutil
 
-from pipeline.data.fer2013 import EMOTIONS
-from pipeline.evaluation import predict
-from pipeline.models import model_zoo, serialization
-
 import keras
 import numpy as np
 import pytest
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.evaluation import predict
+from pipeline.models import model_zoo, serialization
 
 MODELS = sorted(model_zoo.MODELS_DIR.glob("*.keras"))
 

@@ -15,16 +15,16 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import cv2
+import numpy as np
+import pytest
+from conftest import fresh_project
+
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
 from pipeline.vision import results_table
 from pipeline.web.sessions import IDLE_TIMEOUT_S, CameraSessions, CapacityError, LockedClassifier
 from pipeline.web.video_jobs import VideoJobs
-
-import cv2
-import numpy as np
-import pytest
-from conftest import fresh_project
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""

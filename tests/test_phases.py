@@ -2,12 +2,12 @@
 
 import runpy
 
-from pipeline.training.fine_tuning import Phase
-
 import numpy as np
 import pytest
 from conftest import ROOT
 from test_training import assert_same_bits, weights_of
+
+from pipeline.training.fine_tuning import Phase
 
 SMALL_BACKBONE = '''"""Step 7, another way: a small network within another."""
 

@@ -7,14 +7,14 @@ import sys
 import zlib
 from pathlib import Path
 
-from pipeline.data import image_io
-from pipeline.data.image_io import read_image
-
 import numpy as np
 import pytest
 import skimage
 from conftest import ROOT, alike
 from PIL import Image
+
+from pipeline.data import image_io
+from pipeline.data.image_io import read_image
 
 
 def test_pictures_of_every_kind_show_the_same(tmp_path):

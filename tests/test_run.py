@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from pipeline.data import csv_reader
 from pipeline.workflow.steps import STEPS
-
-import pytest
 
 
 def edit(script: Path, before: str, after: str) -> None:

@@ -1,10 +1,10 @@
 """The drawn sample: like FER2013 in form, reproducible, and neither noise nor trivial (see test_steps.py)."""
 
-from pipeline.data import fer2013, synthetic_faces
-from pipeline.data.fer2013 import EMOTIONS, USAGES
-
 import numpy as np
 import pytest
+
+from pipeline.data import fer2013, synthetic_faces
+from pipeline.data.fer2013 import EMOTIONS, USAGES
 
 
 @pytest.mark.parametrize("size", [300, 345, 1000])

@@ -5,15 +5,16 @@ import json
 import re
 import zipfile
 
-from pipeline.data import csv_reader, fer2013
-from pipeline.data.fer2013 import EMOTIONS
-from pipeline.models import serialization
 from pipeline.workflow.cli import to_plain
-from pipeline.workflow.steps import STEPS
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from pipeline.data import csv_reader, fer2013
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.models import serialization
+from pipeline.workflow.steps import STEPS
 
 SCRIPTS = [step.script for step in STEPS]
 

@@ -4,9 +4,9 @@ import re
 import subprocess
 import sys
 
-from pipeline.workflow.steps import STEPS
-
 from conftest import ROOT
+
+from pipeline.workflow.steps import STEPS
 
 
 def test_ruff_finds_nothing():

@@ -2,13 +2,13 @@
 
 import math
 
+import numpy as np
+import pytest
+
 from pipeline.vision.face import Face
 from pipeline.vision.face_detector import nms
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.tracker import Tracker
-
-import numpy as np
-import pytest
 
 HAPPY, SAD = np.eye(7, dtype=np.float32)[[3, 4]]
 

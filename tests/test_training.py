@@ -2,16 +2,16 @@
 
 import time
 
+import keras
+import numpy as np
+import pytest
+
 from pipeline.models import serialization
 from pipeline.training.batches import ShuffledBatches, to_tf_dataset
 from pipeline.training.distillation import distill_targets
 from pipeline.training.ema import EvaluateEMA, get_ema_weights, recalibrate_batch_norm
 from pipeline.training.fast_layers import FusedBatchNormalization, build_fast_copy
 from pipeline.training.schedules import build_schedule, class_weights
-
-import keras
-import numpy as np
-import pytest
 
 EPOCHS = 6
 

@@ -5,15 +5,15 @@ import pickle
 import runpy
 from collections import OrderedDict
 
-from pipeline.models import backbones, serialization, torch_weights
-from pipeline.models.torch_weights import packaged_file, read_torch_tensors
-from pipeline.training.fast_layers import build_fast_copy
-
 import keras
 import numpy as np
 import pytest
 from conftest import ROOT
 from test_training import assert_same_bits
+
+from pipeline.models import backbones, serialization, torch_weights
+from pipeline.models.torch_weights import packaged_file, read_torch_tensors
+from pipeline.training.fast_layers import build_fast_copy
 
 try:
     packaged_file()

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 pass
-from pipeline.vision import video_io
-from pipeline.vision.camera import Camera
-from pipeline.vision.video_io import VideoReader, open_video_writer
-
 import cv2
 import numpy as np
 import pytest
+
+from pipeline.vision import video_io
+from pipeline.vision.camera import Camera
+from pipeline.vision.video_io import VideoReader, open_video_writer
 
 
 def write_film(path: Path, rate: float, frames: int = 12, size: tuple[int, int] = (64, 48)) -> Path:

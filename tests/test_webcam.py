@@ -11,16 +11,16 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline.figures.palette import EMOTION_COLORS, to_rgb
-from pipeline.vision import video_io
-from pipeline.workflow.artifacts import ArtifactStore
-
 import cv2
 import numpy as np
 import pytest
 import skimage
 from conftest import ROOT, fresh_project
 from PIL import Image, ImageGrab
+
+from pipeline.figures.palette import EMOTION_COLORS, to_rgb
+from pipeline.vision import video_io
+from pipeline.workflow.artifacts import ArtifactStore
 
 RATE = 15.0
 

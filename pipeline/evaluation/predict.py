@@ -5,10 +5,10 @@
 Nothing of a network is pickled but its description and its numbers, so that the cache stays free of code.
 """
 
+import numpy as np
+
 from pipeline.evaluation.tta import average_predictions
 from pipeline.models.backend import keras
-
-import numpy as np
 
 
 def predict_proba(model: keras.Model, faces: np.ndarray, batch_size: int = 512, tta: int = 1) -> np.ndarray:

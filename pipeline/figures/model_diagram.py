@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from pipeline.figures import plots
-from pipeline.models.backend import keras  # rather than `import keras`, which is not quiet
-
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
+
+from pipeline.figures import plots
+from pipeline.models.backend import keras  # rather than `import keras`, which is not quiet
 
 LAYER_COLORS = {"Conv": "#56B4E9", "Pool": "#E69F00", "Dense": "#009E73", "Input": "#BBBBBB"}
 MAX_LAYERS = 40  # drawn; a longer network's table is in the text

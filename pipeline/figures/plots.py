@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.fer2013 import EMOTIONS
-from pipeline.figures.palette import EMOTION_COLORS
-from pipeline.workflow.atomic_io import atomic_write
-from pipeline.workflow.formatting import printable
-from pipeline.workflow.steps import RESULTS
-
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures.palette import EMOTION_COLORS
+from pipeline.workflow.atomic_io import atomic_write
+from pipeline.workflow.formatting import printable
+from pipeline.workflow.steps import RESULTS
 
 matplotlib.use("Agg")  # figures are files; a window opens only through `save(..., show=True)`
 

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.data.fer2013 import EMOTIONS, SIDE
 from pipeline.evaluation.tta import average_predictions
 from pipeline.models import model_zoo
 from pipeline.workflow.logging import suppress_output
-
-import numpy as np
 
 PredictFunction = Callable[
     [np.ndarray], np.ndarray

@@ -18,14 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from pipeline.data.fer2013 import EMOTIONS, SIDE
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models.backend import keras
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.fingerprint import compute_sha256
 from pipeline.workflow.logging import suppress_output
-
-import numpy as np
 
 FormatName = Literal["keras", "h5", "litert", "litert_float16", "litert_int8", "onnx", "saved_model"]
 LABELS = "\n".join(EMOTIONS) + "\n"

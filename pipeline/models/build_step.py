@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.workflow.cli import run_step
+
 from pipeline.figures import model_diagram
 from pipeline.models import serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json, write_text
-from pipeline.workflow.cli import run_step
 from pipeline.workflow.steps import RESULTS
 
 BuildFunction = Callable[[Any, tuple[int, int, int]], keras.Model]

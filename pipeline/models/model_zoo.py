@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.workflow.fingerprint import compute_sha256
-from pipeline.workflow.steps import ROOT
-
 import numpy as np
 from PIL import Image
+
+from pipeline.workflow.fingerprint import compute_sha256
+from pipeline.workflow.steps import ROOT
 
 MODELS_DIR = ROOT / "models"
 MOST_ACCURATE_MODEL = MODELS_DIR / "Strong.tflite"  # these start without TensorFlow

@@ -11,10 +11,10 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from pipeline.models.backend import keras
 from pipeline.workflow.fingerprint import compute_sha256
-
-import numpy as np
 
 layers = keras.layers
 

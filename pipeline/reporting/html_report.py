@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.reporting.report_data import (
     ReportData,
@@ -29,8 +31,6 @@ from pipeline.reporting.report_data import (
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_text
 from pipeline.workflow.steps import RESULTS, STEPS
-
-import jinja2
 
 TEMPLATE = Path(__file__).with_name("templates") / "report.html"
 REPORT_PATH = RESULTS / "report.html"

@@ -9,13 +9,13 @@ import io
 import json
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from pipeline.data.fer2013 import EMOTIONS, SPLITS
 from pipeline.reporting import run_log
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import RESULTS, STEPS
-
-import numpy as np
-from PIL import Image
 
 MAX_EXAMPLES = 6  # surest right and surest wrong answers on the page
 RELIABILITY_BINS = 10  # of confidence, in the reliability diagram

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_text
 from pipeline.workflow.steps import RESULTS
-
-from filelock import FileLock
 
 COLUMNS = (
     "date", "data", "network", "parameters", "recipe", "changed", "seed", "epochs", "seconds",

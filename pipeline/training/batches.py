@@ -2,10 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+
 from pipeline.data.augmentation import Augmentation
 from pipeline.models.backend import keras
-
-import numpy as np
 
 
 class ShuffledBatches(keras.utils.PyDataset):

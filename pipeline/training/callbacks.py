@@ -1,8 +1,8 @@
 """What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
 
-from pipeline.models.backend import keras
-
 import numpy as np
+
+from pipeline.models.backend import keras
 
 
 class StopOnNaN(keras.callbacks.Callback):

@@ -3,11 +3,11 @@
 import time
 from typing import Any
 
+import numpy as np
+
 from pipeline.models.backend import keras
 from pipeline.training.ema import EvaluateEMA
 from pipeline.workflow.artifacts import ArtifactStore
-
-import numpy as np
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -1,12 +1,12 @@
 """What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
 
+import numpy as np
+from tqdm import tqdm
+
 from pipeline.evaluation import predict
 from pipeline.models import serialization
 from pipeline.training.fast_layers import build_fast_copy
 from pipeline.workflow.steps import ROOT
-
-import numpy as np
-from tqdm import tqdm
 
 
 def distill_targets(

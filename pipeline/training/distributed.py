@@ -14,14 +14,14 @@ import socket
 import sys
 from typing import Any
 
+import numpy as np
+
 from pipeline.models.backend import keras
 from pipeline.training.batches import ShuffledBatches
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.workflow import safe_pickle
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.logging import suppress_output
-
-import numpy as np
 
 CONNECT_TIMEOUT_S = 300  # seconds until all must have come
 HEARTBEAT_TIMEOUT_S = 10  # seconds after which a host that isn't heard from counts as lost

@@ -1,9 +1,9 @@
 """What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
 
+import numpy as np
+
 from pipeline.models.backend import keras
 from pipeline.training.batches import ShuffledBatches
-
-import numpy as np
 
 
 class EvaluateEMA(keras.callbacks.Callback):

@@ -3,13 +3,13 @@
 import math
 from functools import lru_cache
 
-from pipeline.data.fer2013 import EMOTIONS
-from pipeline.figures.palette import EMOTION_COLORS, to_rgb
-from pipeline.vision.recognition import FacePrediction
-
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures.palette import EMOTION_COLORS, to_rgb
+from pipeline.vision.recognition import FacePrediction
 
 INK, PAPER = (255, 255, 255), (24, 24, 24)
 SHADE = 0.35  # of the picture that shines through behind the bars

@@ -4,9 +4,9 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from pipeline.vision.video_io import DEFAULT_FPS, Frame, VideoReader
-
 import cv2
+
+from pipeline.vision.video_io import DEFAULT_FPS, Frame, VideoReader
 
 
 class Camera:

@@ -11,11 +11,11 @@ weights. benchmarks/faces.py measures what stands here in figures.
 
 import math
 
-from pipeline.data.fer2013 import SIDE
-from pipeline.vision.face import Face
-
 import cv2
 import numpy as np
+
+from pipeline.data.fer2013 import SIDE
+from pipeline.vision.face import Face
 
 MAX_UNCORRECTED_ROLL = 20  # degrees of tilt up to which a face is left as it is, as those of FER2013 were
 CROP_SCALE = 0.9  # side of what is cut out, in lengths of the box: FER2013's own is 0.97, give or take 0.15

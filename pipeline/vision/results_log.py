@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.results_table import WRITERS, Row, TableFormat
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
-
-import numpy as np
 
 NO_FACE, NOT_READ = "no face found", "not read: "
 

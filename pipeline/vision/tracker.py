@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from pipeline.vision.face_detector import intersection_over_min, iou
 from pipeline.vision.recognition import FacePrediction
-
-import numpy as np
 
 MIN_OVERLAP = 0.3  # overlap of two boxes, as a share of the smaller, from which they may be of one face
 VELOCITY_TIME_CONSTANT_S = 0.2  # seconds over which the speed of a face is smoothed

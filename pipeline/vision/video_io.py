@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.workflow.atomic_io import atomic_write
-from pipeline.workflow.logging import suppress_output
-
 import cv2
 import numpy as np
+
+from pipeline.workflow.atomic_io import atomic_write
+from pipeline.workflow.logging import suppress_output
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a video, our own sentences say
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

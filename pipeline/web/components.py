@@ -12,6 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
+import gradio as gr
+import numpy as np
+from PIL import Image
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures.palette import EMOTION_COLORS
 from pipeline.models import model_zoo
@@ -21,11 +26,6 @@ from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row, write_csv_to
 from pipeline.web.sessions import FrameResult, limit_size
 from pipeline.web.video_jobs import AnnotatedVideo
-
-import cv2
-import gradio as gr
-import numpy as np
-from PIL import Image
 
 HERE = Path(__file__).parent
 MAX_CARDS = 12  # faces that get bars; the CSV has them all

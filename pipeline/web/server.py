@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.web.components import HERE
-from pipeline.web.private_storage import PRIVATE_DIR
-from pipeline.workflow.formatting import printable
-
 import gradio as gr
 from gradio.themes import Base
 from starlette.middleware import Middleware
+
+from pipeline.web.components import HERE
+from pipeline.web.private_storage import PRIVATE_DIR
+from pipeline.workflow.formatting import printable
 
 FORM_OVERHEAD_BYTES = 1_000_000  # bytes of a request around the file in it
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")

@@ -7,16 +7,16 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+import cv2
+import numpy as np
+from PIL import Image
+
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.recognition import FacePrediction, recognize_faces
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row
 from pipeline.vision.tracker import Tracker
-
-import cv2
-import numpy as np
-from PIL import Image
 
 MAX_ROWS = 20_000  # of a tab's camera, the last ones: half an hour of one face; they take 30 MB
 MAX_FRAME_GAP_S = 3.0  # seconds without a frame, as on a slow line, over which a face keeps its number

@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.vision.annotate import annotate_faces
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.recognition import recognize_faces
@@ -14,8 +16,6 @@ from pipeline.vision.results_table import Row
 from pipeline.vision.tracker import Tracker
 from pipeline.vision.video_io import VideoReader, open_video_writer
 from pipeline.web.sessions import LockedClassifier, limit_size
-
-import numpy as np
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+from filelock import FileLock, Timeout
+
 from pipeline.workflow import safe_pickle
 from pipeline.workflow.atomic_io import write_json
 from pipeline.workflow.fingerprint import compute_fingerprint, compute_sha256, has_changed
 from pipeline.workflow.formatting import shell_quote
 from pipeline.workflow.steps import DATA, STEPS
-
-import numpy as np
-from filelock import FileLock, Timeout
 
 MANIFEST_VERSION = 2
 

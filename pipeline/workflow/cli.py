@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tyro
+
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.code_hash import hash_step_code
 from pipeline.workflow.errors import exit_on_error
 from pipeline.workflow.steps import get_step
-
-import tyro
 
 Settings = TypeVar("Settings")
 
