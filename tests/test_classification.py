@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage
-from conftest import Project, fresh_project
+from helpers import Project, create_project
 from PIL import Image
 from test_pictures import write_bad_pictures
 
@@ -147,7 +147,7 @@ class Done:
 def done(tmp_path_factory) -> Done:
     """All tests look at it; none may change it."""
     home = tmp_path_factory.mktemp("home")
-    project, folder = fresh_project(home / "project"), home / "my pictures"
+    project, folder = create_project(home / "project"), home / "my pictures"
     folder.mkdir()
     good = write_good_pictures(folder)
     Image.fromarray(skimage.data.coffee()).resize((300, 200)).save(folder / "nobody.jpg")
@@ -321,7 +321,7 @@ def test_the_marked_copy_of_a_video_has_its_frames_size_and_rate(done):
 # Killed in between
 # --------------------------------------------------------------------------------------------------
 def test_a_killed_run_goes_on_where_it_stopped_and_ends_as_an_unbroken_one(tmp_path):
-    project = fresh_project(tmp_path / "project")
+    project = create_project(tmp_path / "project")
     (tmp_path / "many").mkdir()
     for number in range(20):
         picture = Image.fromarray(skimage.data.coffee()) if number % 5 == 0 else astronaut()

@@ -266,9 +266,9 @@ def refused(project, *arguments) -> str:
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory, small_table):
-    from conftest import fresh_project
+    from helpers import create_project
 
-    project = fresh_project(tmp_path_factory.mktemp("loaded") / "project")
+    project = create_project(tmp_path_factory.mktemp("loaded") / "project")
     project.run("Load_dataSets.py", "--sample-size", 300)
     return project
 

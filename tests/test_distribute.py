@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import Project
+from helpers import Project
 from test_training import wait_for_epochs
 
 from pipeline.models import serialization

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage
-from conftest import ROOT, alike
+from helpers import ROOT, correlation
 from PIL import Image
 
 from pipeline.vision import face_crop, face_detector
@@ -65,7 +65,7 @@ def test_the_astronaut_has_one_face_and_its_crop_is_upright(detector, times, deg
     picture = turned(resized(photograph("astronaut"), times), degrees)
     found = detector.detect(picture)
     assert len(found) == 1 and abs(found[0].roll - degrees) < 15
-    assert alike(crop_face(picture, found[0]), crop_face(photograph("astronaut"), upright)) > 0.65
+    assert correlation(crop_face(picture, found[0]), crop_face(photograph("astronaut"), upright)) > 0.65
 
 
 FACELESS = "brick cell chelsea clock coffee grass gravel horse hubble_deep_field logo moon page rocket text"

@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import cv2
 import numpy as np
 import pytest
-from conftest import fresh_project
+from helpers import create_project
 
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
@@ -200,7 +200,7 @@ def served(tmp_path_factory):
     if not HAS_GRADIO:
         pytest.skip("python -m pip install -r requirements-page.txt")
     folder = tmp_path_factory.mktemp("served")
-    served = serve(fresh_project(folder / "a project"), folder / "temporary", "--largest", MEGABYTES)
+    served = serve(create_project(folder / "a project"), folder / "temporary", "--largest", MEGABYTES)
     yield served
     if served.process.poll() is None:
         served.end()

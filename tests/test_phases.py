@@ -4,7 +4,7 @@ import runpy
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from test_training import assert_same_bits, weights_of
 
 from pipeline.training.fine_tuning import Phase

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage
-from conftest import ROOT, alike
+from helpers import ROOT, correlation
 from PIL import Image
 
 from pipeline.data import image_io
@@ -38,7 +38,7 @@ def test_pictures_of_every_kind_show_the_same(tmp_path):
     for name in (*kinds, "moving.gif"):
         read = read_image(tmp_path / name)
         assert read.shape == (300, 300, 3) and read.dtype == np.uint8, name
-        assert alike(read, np.asarray(astronaut)) > 0.9, name
+        assert correlation(read, np.asarray(astronaut)) > 0.9, name
 
 
 def test_what_is_transparent_is_white(tmp_path):
@@ -63,7 +63,7 @@ def test_a_photograph_is_upright_however_the_camera_was_held(tmp_path, kind):
         exif[0x0112] = orientation
         upright.transpose(way).save(tmp_path / f"{orientation}.{kind}", exif=exif)
         read = read_image(tmp_path / f"{orientation}.{kind}")
-        assert read.shape == (400, 600, 3) and alike(read, np.asarray(upright)) > 0.97, orientation
+        assert read.shape == (400, 600, 3) and correlation(read, np.asarray(upright)) > 0.97, orientation
 
 
 def png(width: int, height: int, depth: int = 8, color: int = 2, rows: int = 0) -> bytes:

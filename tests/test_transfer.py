@@ -8,7 +8,7 @@ from collections import OrderedDict
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from test_training import assert_same_bits
 
 from pipeline.models import backbones, serialization, torch_weights

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage
-from conftest import ROOT, fresh_project
+from helpers import ROOT, create_project
 from PIL import Image, ImageGrab
 
 from pipeline.figures.palette import EMOTION_COLORS, to_rgb
@@ -28,7 +28,7 @@ RATE = 15.0
 @pytest.fixture(scope="module")
 def webcam(tmp_path_factory):
     """A project in which nothing has run; tests share its results."""
-    return fresh_project(tmp_path_factory.mktemp("webcam") / "project")
+    return create_project(tmp_path_factory.mktemp("webcam") / "project")
 
 
 @pytest.fixture(scope="module")
