@@ -1,0 +1,1 @@
+"""FER2013 in and out: reading, checking, augmenting, synthesizing faces."""
