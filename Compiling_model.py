@@ -303,4 +303,4 @@ def dependencies(settings: Settings, store: ArtifactStore) -> dict:
 
 
 if __name__ == "__main__":
-    run_step(main, Settings, RECIPES, before=launcher.relaunch_on_jax)
+    run_step(main, Settings, recipes=RECIPES, setup=launcher.relaunch_on_jax)

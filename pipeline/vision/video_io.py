@@ -115,7 +115,7 @@ def is_utf8(path: Path) -> bool:
 @contextmanager
 def open_video_writer(path: Path, rate: float, size: tuple[int, int]) -> Iterator[VideoWriter]:
     """A recording that is at `path`, whole, once this ends, also where it ends by an error: what came until then."""
-    with atomic_write(path, keep=True) as unfinished:
+    with atomic_write(path, keep_partial=True) as unfinished:
         video = VideoWriter(unfinished, rate, size)
         try:
             yield video

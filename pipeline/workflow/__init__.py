@@ -1,1 +1,1 @@
-"""How a step runs and hands its output over."""
+"""How a step runs and passes its output to the next: flags, artifacts, errors, atomic writes."""

@@ -1,18 +1,18 @@
-"""data/: the pickled artifacts that one step hands to the next, and why they can be trusted.
+"""Store the artifacts that steps pass to each other in data/, so that each is complete, unaltered and up to date.
 
-    data/manifest.json           what is in data/ and how it came to be
+    data/manifest.json           one entry per artifact and one record per step
     data/train_x-3f1c09ab.pkl    an artifact, named after its content
-    data/.*.lock                 held by the step that is at work
+    data/.*.lock                 held by a running step
 
-A step's artifacts are written under new names and become visible together, when manifest.json is replaced by
-one rename: whatever moment a step is killed at, either all of its new artifacts are there or all of the old.
-The manifest says of each artifact which script made it, when, with which settings and from what, and the
-SHA-256 of its content and of what it was made from. Reading checks all of it.
+A step's artifacts are written under new names and become visible together, when manifest.json is replaced by one
+rename: a step that is killed leaves either all of its new artifacts or all of the previous ones. An entry holds the
+script, time and settings that an artifact was written with, and the SHA-256 of its content and of the artifacts and
+files that it was computed from. Reading checks all of these.
 
-To look at an artifact yourself, from the project's folder:
+To open an artifact in Python, from the project's folder:
 
-    from pipeline.cache import Cache
-    train_x = Cache().read("train_x")
+    from pipeline.workflow.artifacts import ArtifactStore
+    train_x = ArtifactStore().read("train_x")
 """
 
 import hashlib
@@ -28,211 +28,224 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.workflow import safe_pickle
-from pipeline.workflow.atomic_io import write_json
+from pipeline.workflow.atomic_io import temporary_path, write_json
 from pipeline.workflow.fingerprint import compute_fingerprint, compute_sha256, has_changed
 from pipeline.workflow.formatting import shell_quote
 from pipeline.workflow.steps import DATA, STEPS
 
 MANIFEST_VERSION = 2
+REQUIRED_KEYS = {"file", "sha256", "script", "inputs", "external_files"}  # of an artifact's entry
 
 
 class ArtifactStore:
-    """Reads and writes artifacts on behalf of one script, and keeps account of what it made from what.
+    """Read and write artifacts for one script, and record which inputs its outputs were computed from.
 
-    `script` and `settings` are recorded with what is written; reading alone needs neither.
+    Attributes:
+        inputs: Artifact name -> SHA-256, of the artifacts that were read.
+        outputs: Artifact name -> SHA-256, of the artifacts that were written.
+        external_files: Path -> fingerprint, of files outside data/ that were read.
     """
 
     def __init__(self, folder: Path = DATA, script: str = "", settings: dict[str, Any] | None = None):
+        """`script` and `settings` are recorded with what is written; reading needs neither."""
         self.folder = folder
         self.script = script
         self.settings = settings or {}
-        self.inputs: dict[str, str] = {}  # artifact -> SHA-256, of all that was read
-        self.files: dict[str, dict[str, Any]] = {}  # path -> fingerprint, of files from outside
+        self.inputs: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
-        self._changed: dict[str, bool] = {}  # path -> whether a file from outside has changed; looked at once
+        self.external_files: dict[str, dict[str, Any]] = {}
+        self._has_changed: dict[str, bool] = {}  # path of an external file -> result of its one check
 
     # ----------------------------------------------------------------------------------------------
     # Reading
     # ----------------------------------------------------------------------------------------------
     def read(self, name: str, track: bool = True) -> Any:
-        """An artifact, once it is known to be whole, unaltered and up to date.
+        """Return an artifact's value after checking that it is complete, unaltered and up to date.
 
-        What is written afterwards counts as made from it, unless `account` is False.
-        Raises FileNotFoundError where it is missing and ValueError where it is damaged or stale; both say
-        which script to run.
+        Args:
+            name: The artifact, such as "train_x".
+            track: Record it as an input of what is written afterwards.
+
+        Raises:
+            FileNotFoundError: If it is missing. The message names the script to run, as below.
+            ValueError: If it is damaged, holds more than plain data, or is stale.
         """
         entry = self.entry(name)
         path = self.folder / entry["file"]
-        remedy = f"Run: python {shell_quote(entry['script'])}"
         try:
-            with open(path, "rb") as file:
-                if compute_sha256(file) != entry["sha256"]:
-                    raise ValueError(
-                        f"{path} is damaged or was altered: it is not what was written. {remedy}"
-                    )
-                file.seek(0)
-                value = safe_pickle.load(file)
+            value = self._load(path, entry)
         except FileNotFoundError:
-            if self.entry(name)["file"] != entry["file"]:  # replaced by another run in just this moment
+            if self.entry(name)["file"] != entry["file"]:  # another process has just replaced it
                 return self.read(name, track)
-            raise FileNotFoundError(f"{path} is missing. {remedy}") from None
-        except pickle.UnpicklingError as error:
-            raise ValueError(
-                f"{path} holds more than plain data ({error}), so it is not opened. {remedy}"
-            ) from error
+            raise FileNotFoundError(f"{path} is missing. {_remedy(entry)}") from None
         if track:
             self.inputs[name] = entry["sha256"]
         return value
 
     def entry(self, name: str) -> dict[str, Any]:
-        """What the manifest says of an artifact that is there and up to date: `shape`, `script`, `settings` ..."""
+        """Return the manifest's entry, such as its `shape` and `settings`, of an artifact that is up to date."""
         artifacts = self.manifest()["artifacts"]
         if name not in artifacts:
-            raise FileNotFoundError(f"data/ has no {name} yet. Run: python {shell_quote(_writer_of(name))}")
-        self._refuse_stale(name, artifacts)
+            writer = next((step.script for step in STEPS if name in step.writes), "run.py")
+            raise FileNotFoundError(f"data/ has no {name} yet. Run: python3 {shell_quote(writer)}")
+        self._check_up_to_date(name, artifacts)
         return artifacts[name]
 
     def has(self, name: str) -> bool:
+        """Return whether the manifest lists an artifact."""
         return name in self.manifest()["artifacts"]
 
     def manifest(self) -> dict[str, Any]:
-        """The whole manifest; that of an empty cache where there is none."""
+        """Return the manifest's `version`, `artifacts` and `steps`, the last two empty where there is no manifest.
+
+        Raises:
+            ValueError: If manifest.json is damaged or of another version.
+        """
         path = self.folder / "manifest.json"
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
             if manifest["version"] != MANIFEST_VERSION:
-                raise ValueError(f"it is of version {manifest['version']}")
-            if not all("inputs" in entry for entry in manifest["artifacts"].values()):
-                raise ValueError("an entry is not whole")
-            dict(manifest["steps"])
-            return {
-                "version": MANIFEST_VERSION,
-                "artifacts": manifest["artifacts"],
-                "steps": manifest["steps"],
-            }
+                raise ValueError(f"version {manifest['version']} instead of {MANIFEST_VERSION}")
+            if not all(entry.keys() >= REQUIRED_KEYS for entry in manifest["artifacts"].values()):
+                raise ValueError("an entry is incomplete")
+            steps = dict(manifest["steps"])
+            return {"version": MANIFEST_VERSION, "artifacts": manifest["artifacts"], "steps": steps}
         except FileNotFoundError:
             return {"version": MANIFEST_VERSION, "artifacts": {}, "steps": {}}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{path} cannot be understood ({error}). Delete the folder {self.folder} and run: python run.py"
+                f"{path} is not a valid manifest ({error}). Delete the folder {self.folder} and run: python3 run.py"
             ) from error
 
-    def _refuse_stale(self, name: str, artifacts: dict[str, Any]) -> None:
-        """Raise ValueError if `name`, or anything it was made from, was made from what has since changed.
+    def _load(self, path: Path, entry: dict[str, Any]) -> Any:
+        """Unpickle an artifact whose content has the hash in its entry."""
+        try:
+            with open(path, "rb") as file:
+                if compute_sha256(file) != entry["sha256"]:
+                    raise ValueError(
+                        f"{path} is damaged or was altered: its SHA-256 does not match. {_remedy(entry)}"
+                    )
+                file.seek(0)
+                return safe_pickle.load(file)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f"{path} holds more than plain data ({error}) and was not loaded. {_remedy(entry)}"
+            ) from error
 
-        The one that is named is the earliest, because its script is the one to run first.
+    def _check_up_to_date(self, name: str, artifacts: dict[str, Any]) -> None:
+        """Raise ValueError if `name`, or an artifact it was computed from, has an input that has changed since.
+
+        The message names the earliest such artifact, because its script has to run first.
         """
         entry = artifacts[name]
-        remedy = f"Run: python {shell_quote(entry['script'])}"
-        for inputs, digest in entry["inputs"].items():
-            if inputs in artifacts:
-                self._refuse_stale(inputs, artifacts)
-                if artifacts[inputs]["sha256"] != digest:
+        for source, sha256 in entry["inputs"].items():
+            if source in artifacts:
+                self._check_up_to_date(source, artifacts)
+                if artifacts[source]["sha256"] != sha256:
                     raise ValueError(
-                        f"{name} in data/ is stale: it was made from a {inputs} that has changed. {remedy}"
+                        f"{name} in data/ is stale: its input {source} has changed. {_remedy(entry)}"
                     )
-        for path, before in entry["files"].items():
-            if path not in self._changed:
-                self._changed[path] = has_changed(self.folder.parent / path, before)
-            if self._changed[path]:
-                raise ValueError(f"{name} in data/ is stale: {Path(path).name} has changed since. {remedy}")
+        for path, fingerprint in entry["external_files"].items():
+            if path not in self._has_changed:
+                self._has_changed[path] = has_changed(self.folder.parent / path, fingerprint)
+            if self._has_changed[path]:
+                raise ValueError(f"{name} in data/ is stale: {Path(path).name} has changed. {_remedy(entry)}")
 
     # ----------------------------------------------------------------------------------------------
     # Writing
     # ----------------------------------------------------------------------------------------------
     def add_dependency(self, path: Path) -> None:
-        """Record that what is written next is made from a file or folder outside data/, there or not."""
-        inside = path.is_relative_to(self.folder.parent)  # told so that the project's folder may be moved
-        name = str(path.relative_to(self.folder.parent) if inside else path)
-        self.files[name] = compute_fingerprint(path)
-        self._changed[name] = False
+        """Record a file or folder outside data/, existing or not, as an input of what is written afterwards."""
+        is_inside = path.is_relative_to(
+            self.folder.parent
+        )  # stored relative, so that the project can be moved
+        name = str(path.relative_to(self.folder.parent) if is_inside else path)
+        self.external_files[name] = compute_fingerprint(path)
+        self._has_changed[name] = False
 
     def write(self, **artifacts: Any) -> None:
-        """Store artifacts, all of them or, should anything go wrong, none.
+        """Store artifacts: all of them or, after an error, none.
 
-        Raises TypeError for a value that is not made of None, bool, int, float, str, bytes, list, tuple,
-        dict and NumPy arrays without objects.
+        Raises:
+            TypeError: If a value holds more than None, bool, int, float, str, bytes, list, tuple, dict and NumPy
+                arrays of these.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        entries = {name: self._store(name, value) for name, value in artifacts.items()}
-        with self._changing_manifest() as manifest:
+        entries = {name: self._write_file(name, value) for name, value in artifacts.items()}
+        with self._edit_manifest() as manifest:
             manifest["artifacts"].update(entries)
         for name, entry in entries.items():
             self.outputs[name] = entry["sha256"]
-            for old in self.folder.glob(f"{name}-????????.pkl"):
-                if old.name != entry["file"]:
-                    old.unlink(missing_ok=True)
+            for previous in self.folder.glob(f"{name}-????????.pkl"):
+                if previous.name != entry["file"]:
+                    previous.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
-        """Forget an artifact; no error if it isn't there."""
-        with self._changing_manifest() as manifest:
+        """Delete an artifact if it exists."""
+        with self._edit_manifest() as manifest:
             entry = manifest["artifacts"].pop(name, None)
         self.outputs.pop(name, None)
         if entry:
             (self.folder / entry["file"]).unlink(missing_ok=True)
 
     def record_step(self, **facts: Any) -> None:
-        """Note in the manifest that this script has finished, what it read and wrote, and `facts`."""
+        """Record in the manifest that this script has finished, its inputs and outputs, and `facts`."""
         record = {
             "inputs": self.inputs,
-            "files": self.files,
+            "external_files": self.external_files,
             "outputs": self.outputs,
             "finished": _now(),
             **facts,
         }
-        with self._changing_manifest() as manifest:
+        with self._edit_manifest() as manifest:
             manifest["steps"][self.script] = record
 
-    def _store(self, name: str, value: Any) -> dict[str, Any]:
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold a lock while a script runs, so that a second process of the same script waits."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / f".{self.script}.lock")
+        try:
+            acquired = lock.acquire(timeout=0)
+        except Timeout:
+            print(f"Another process is running {self.script}; waiting until it has finished.", flush=True)
+            acquired = lock.acquire()
+        with acquired:
+            yield
+
+    def _write_file(self, name: str, value: Any) -> dict[str, Any]:
         """Pickle one value into its own file and return its manifest entry."""
         safe_pickle.check_plain(value, name)
-        unfinished = self.folder / f".unfinished-{name}.pkl"
-        try:
-            with open(unfinished, "wb") as file:
-                hashing = _HashingWriter(file)
-                safe_pickle.dump(value, hashing)
-            digest = hashing.sha256.hexdigest()
-            target = self.folder / f"{name}-{digest[:8]}.pkl"
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)  # else what didn't fit on the disk would fill it
+        with temporary_path(self.folder / f"{name}.pkl") as temporary:
+            with open(temporary, "wb") as file:
+                writer = _HashingWriter(file)
+                safe_pickle.dump(value, writer)
+            sha256 = writer.sha256.hexdigest()
+            path = self.folder / f"{name}-{sha256[:8]}.pkl"
+            temporary.replace(path)
         return {
-            "file": target.name,
-            "sha256": digest,
-            "bytes": target.stat().st_size,
+            "file": path.name,
+            "sha256": sha256,
+            "bytes": path.stat().st_size,
             "shape": list(value.shape) if isinstance(value, np.ndarray) else None,
             "script": self.script,
             "settings": self.settings,
             "created": _now(),
             "inputs": dict(self.inputs),
-            "files": dict(self.files),
+            "external_files": dict(self.external_files),
         }
 
     @contextmanager
-    def _changing_manifest(self) -> Iterator[dict[str, Any]]:
-        """The manifest to be changed, under a lock and replaced by one rename."""
+    def _edit_manifest(self) -> Iterator[dict[str, Any]]:
+        """Yield the manifest for editing, under a lock, and replace the file by one rename."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / ".manifest.lock"):
             manifest = self.manifest()
             yield manifest
             write_json(self.folder / "manifest.json", manifest)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Held while a script runs, so that the same script started twice doesn't run twice at once."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / f".{self.script}.lock")
-        try:
-            held = lock.acquire(timeout=0)
-        except Timeout:
-            print(f"Another {self.script} is at work; waiting until it has finished.", flush=True)
-            held = lock.acquire()
-        with held:
-            yield
-
 
 class _HashingWriter:
-    """A file to write to that keeps the SHA-256 of what passes through."""
+    """Write to a file and compute the SHA-256 of the written bytes."""
 
     def __init__(self, file: BinaryIO):
         self.file = file
@@ -243,9 +256,8 @@ class _HashingWriter:
         return self.file.write(data)
 
 
-def _writer_of(name: str) -> str:
-    """The script that writes an artifact."""
-    return next((step.script for step in STEPS if name in step.writes), "run.py")
+def _remedy(entry: dict[str, Any]) -> str:
+    return f"Run: python3 {shell_quote(entry['script'])}"
 
 
 def _now() -> str:

@@ -1,44 +1,85 @@
-"""Files written whole or not at all, telling whether a file has changed, and names that can be printed."""
+"""Write files atomically: a file appears complete under its name or, after an error, not at all."""
 
+import glob
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+MAX_LEFTOVER_AGE_S = 24 * 60 * 60  # a temporary file that has not been written to for longer is deleted
+
 
 @contextmanager
-def atomic_write(path: Path, keep: bool = False) -> Iterator[Path]:
-    """Where to write a file so that it appears under `path` whole or, should anything go wrong, not at all.
+def atomic_write(path: Path, keep_partial: bool = False) -> Iterator[Path]:
+    """Yield a temporary path that is renamed to `path` at the end, and deleted after an error.
 
-    With `keep` it appears all the same, for files that are worth having up to where they end.
+    An existing file at `path` stays until then. Makes the folder.
 
-    It lies beside `path`, so that renaming it is one act, and has its ending, by which some libraries choose a
-    format. What was at `path` before stays until then. Makes the folder.
+    Args:
+        path: The file to write.
+        keep_partial: Rename after an error too, for a file that is useful up to where it ends, such as a video.
+    """
+    with temporary_path(path) as temporary:
+        try:
+            yield temporary
+            temporary.replace(path)
+        except BaseException:
+            if keep_partial and temporary.exists():
+                temporary.replace(path)
+            raise
+
+
+@contextmanager
+def temporary_path(path: Path) -> Iterator[Path]:
+    """Yield a hidden path beside `path` that no other process uses, and delete it at the end if it is there.
+
+    It lies in the same folder, so that a rename is atomic, and keeps the suffix, by which some libraries choose a
+    format. Makes the folder and deletes what killed processes have left there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{path.name}")
+    _remove_leftovers(path)
+    temporary = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
     try:
-        yield unfinished
-        unfinished.replace(path)
-    except BaseException:
-        if keep and unfinished.exists():
-            unfinished.replace(path)
-        raise
+        yield temporary
     finally:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)  # a file that did not fit on the disk would keep it full
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file whole or not at all; makes its folder."""
-    with atomic_write(path) as unfinished, open(unfinished, "w", encoding="utf-8", newline="\n") as file:
+    """Write a UTF-8 text file atomically; makes its folder."""
+    with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())  # else a power cut soon after the rename could leave it empty
+        os.fsync(file.fileno())  # a power failure soon after the rename could otherwise leave it empty
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file atomically; makes its folder."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_text(path, text.encode(errors="backslashreplace").decode())  # a file's name need not be UTF-8
+
+
+def _remove_leftovers(path: Path) -> None:
+    for leftover in path.parent.glob(f".unfinished-*-{glob.escape(path.name)}"):
+        process_id = leftover.name.split("-")[1]
+        try:
+            is_old = time.time() - leftover.stat().st_mtime > MAX_LEFTOVER_AGE_S
+            if is_old or (process_id.isdigit() and not _is_running(int(process_id))):
+                leftover.unlink(missing_ok=True)
+        except OSError:  # another process has just deleted it, or Windows has it open
+            continue
+
+
+def _is_running(process_id: int) -> bool:
+    if os.name == "nt":  # os.kill would end the process there
+        return True
+    try:
+        os.kill(process_id, 0)  # signal 0 only checks
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

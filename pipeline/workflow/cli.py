@@ -1,4 +1,8 @@
-"""How a step is started: its flags, its lock, its account of what it did, and its errors in one sentence."""
+"""Run a script: parse its flags, print its settings, lock data/, record the run and explain errors.
+
+The flags are generated from the script's `Settings`. Importing this module installs the handler that explains a
+missing library, so a script imports it before any third-party library.
+"""
 
 import argparse
 import dataclasses
@@ -6,44 +10,49 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipeline.workflow.errors import exit_on_error
 
 import tyro
 
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.code_hash import hash_step_code
-from pipeline.workflow.errors import exit_on_error
 from pipeline.workflow.steps import get_step
 
-Settings = TypeVar("Settings")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 def run_step(
     main: Callable[[Settings, ArtifactStore], None],
     settings_class: type[Settings],
+    *,
     recipes: dict[str, Settings] | None = None,
-    before: Callable[[Settings], None] | None = None,
+    setup: Callable[[Settings], bool | None] | None = None,
 ) -> None:
-    """Run a script's `main(settings, cache)`; ends the process with status 1 and a sentence on bad input.
+    """Run a step's `main(settings, store)`; bad input ends the process with a message and status 1.
 
-    The fields of `settings_class` are the flags; whatever differs from the file's values is printed. Where there
-    are `recipes`, the flag --recipe names the one whose values hold for what no other flag sets. `before` is called
-    with the settings before anything else is done. Only the first of several hosts writes.
-    Set PIPELINE_TRACEBACK=1 to see where an error came from.
+    Args:
+        main: The step.
+        settings_class: Dataclass whose fields are the step's flags. Changed settings are printed and recorded.
+        recipes: Named settings, from which --recipe chooses the defaults of all other flags.
+        setup: Called first, with the settings. If it returns False, this process neither locks data/ nor records
+            the step, because another process does so.
     """
     script = Path(sys.argv[0]).name
     step = get_step(script)
-    defaults = settings_class() if recipes is None else select_recipe(recipes, settings_class().recipe)
+    defaults = settings_class() if recipes is None else _select_recipe(recipes, settings_class())
     settings = parse_settings(defaults)
-    if before:
-        before(settings)
-    print_header(f"Step {step.number}: {step.title} ({script})", settings, defaults)
     started = time.perf_counter()
     store = ArtifactStore(script=script, settings=to_plain(dataclasses.asdict(settings)))
     with exit_on_error(script):
-        if getattr(settings, "seed", 0) < 0:
-            raise ValueError(f"seed is {settings.seed}, but must not be below 0.")
-        if getattr(settings, "host", 0):
+        _check_seed(settings)
+        is_recorded = setup is None or setup(settings) is not False
+        print_header(f"Step {step.number}: {step.title} ({script})", settings, defaults)
+        if not is_recorded:
             main(settings, store)
             return
         with store.lock():
@@ -61,46 +70,42 @@ def run_step(
 def run_app(
     main: Callable[[Settings, ArtifactStore], None], settings_class: type[Settings], title: str
 ) -> None:
-    """Run a script that is no step: it only reads from data/, so others may work there meanwhile."""
+    """Run a script that is not a step: it only reads from data/, so it neither locks nor records anything."""
     script = Path(sys.argv[0]).name
-    settings = parse_settings(settings_class())
-    print_header(f"{title} ({script})", settings, settings_class())
+    defaults = settings_class()
+    settings = parse_settings(defaults)
+    print_header(f"{title} ({script})", settings, defaults)
     with exit_on_error(script):
         main(settings, ArtifactStore())
 
 
 def parse_settings(defaults: Settings) -> Settings:
-    """The settings that the command line asks for."""
-    # --help tells what a script does; how it is run, it says itself.
-    purpose, _, _ = (sys.modules["__main__"].__doc__ or "").partition("\nRun:")
-    return tyro.cli(type(defaults), description=purpose, default=defaults)
+    """Return the settings with the values of the command line's flags."""
+    docstring = sys.modules["__main__"].__doc__ or ""
+    description, _, _ = docstring.partition(
+        "\nRun:"
+    )  # --help describes the script; its usage line says the rest
+    return tyro.cli(type(defaults), description=description, default=defaults)
 
 
 def print_header(heading: str, settings: Settings, defaults: Settings) -> None:
-    """Say what runs, and which settings differ from the file's."""
-    for stream in (sys.stdout, sys.stderr):  # a file's name may have letters that the terminal lacks
-        stream.reconfigure(errors="backslashreplace")
+    """Print what runs, and each setting that differs from the script's."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name may have characters that the terminal lacks
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     print(heading, flush=True)
     for name, value, default in changed_settings(settings, defaults):
         print(f"  {name} = {value!r} (in the file: {default!r})", flush=True)
 
 
-def select_recipe(recipes: dict[str, Settings], default: str) -> Settings:
-    """The recipe that --recipe names; tyro refuses a name that is none afterwards."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--recipe", default=default)
-    return recipes.get(parser.parse_known_args()[0].recipe, recipes[default])
-
-
 def changed_settings(settings: Settings, defaults: Settings) -> list[tuple[str, Any, Any]]:
-    """(name, value, default) of each field that the command line changed."""
+    """Return (name, value, default) of each field whose value differs from the default."""
     names = [field.name for field in dataclasses.fields(settings)]
-    told = [(name, getattr(settings, name), getattr(defaults, name)) for name in names]
-    return [(name, value, default) for name, value, default in told if value != default]
+    values = [(name, getattr(settings, name), getattr(defaults, name)) for name in names]
+    return [(name, value, default) for name, value, default in values if value != default]
 
 
 def to_plain(value: Any) -> Any:
-    """Settings as JSON can hold them: paths as text, tuples as lists."""
+    """Convert settings to what JSON can hold: paths to strings, tuples to lists."""
     if isinstance(value, dict):
         return {key: to_plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -109,8 +114,8 @@ def to_plain(value: Any) -> Any:
 
 
 def peak_memory() -> int | None:
-    """The most memory that this process held at once, in bytes; None where the system doesn't tell."""
-    try:  # on Linux, because what `resource` tells there counts the process that started this one, too
+    """Return the largest resident memory of this process in bytes; None where the system does not report it."""
+    try:  # on Linux, where `resource` counts the parent process too
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     except (OSError, IndexError, ValueError):
@@ -121,3 +126,16 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _select_recipe(recipes: dict[str, Settings], settings: Any) -> Settings:
+    """Return the recipe that --recipe names; an unknown name is left to tyro to refuse."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--recipe", default=settings.recipe)
+    return recipes.get(parser.parse_known_args()[0].recipe, recipes[settings.recipe])
+
+
+def _check_seed(settings: Any) -> None:
+    seed = getattr(settings, "seed", 0)
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; it must be 0 or more.")

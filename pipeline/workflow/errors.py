@@ -1,4 +1,9 @@
-"""How a step is started: its flags, its lock, its account of what it did, and its errors in one sentence."""
+"""Explain errors that a user can cause: subject, problem and remedy instead of a traceback.
+
+Importing this module installs the handler of uncaught exceptions, which explains a missing library. It needs the
+standard library only, so that it can be imported before any other library.
+Set PIPELINE_TRACEBACK=1 to see where an error was raised.
+"""
 
 import errno
 import os
@@ -9,56 +14,62 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from pipeline.workflow.formatting import shell_quote
 from pipeline.workflow.steps import ROOT
+
+EXTRAS = {"gradio": "page"}  # library -> the extra in pyproject.toml that installs it
 
 
 @contextmanager
 def exit_on_error(script: str) -> Iterator[None]:
-    """End the process with status 1 and a sentence where the user, the disk or the memory is at fault."""
+    """Turn an error of input, disk, memory or a package into a message and exit status 1.
+
+    An error raised by another library's code is printed with its traceback.
+    """
     try:
         yield
-    except ModuleNotFoundError:  # pipeline.last_words tells how to install it
+    except ModuleNotFoundError:  # explained by the handler of uncaught exceptions
         raise
     except (ValueError, OSError, MemoryError, ImportError) as error:
-        if os.environ.get("PIPELINE_TRACEBACK") or not _is_own_error(error):
+        if os.environ.get("PIPELINE_TRACEBACK") or not _is_raised_here(error):
             traceback.print_exc()
         sys.exit(f"{script}: {format_error(error)}")
 
 
 def format_error(error: BaseException) -> str:
-    """An error as a sentence; the system's own are short on what to do."""
+    """Return an error's message, with a remedy where the operating system's message has none."""
     if isinstance(error, MemoryError):
-        return f"there is not enough memory ({error}). Close other programs, or ask for less."
+        return f"Not enough memory ({error}). Close other programs or process less data at once."
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full. Nothing that was there before is lost; make room and run it again."
+        return "The disk is full. Existing results are intact; free some space and run it again."
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return (
-            f"{error.filename}: {error.strerror}. Is it the right file, and may this user read and write it?"
-        )
+        return f"{error.filename}: {error.strerror}. Check the path and its permissions."
     return str(error)
 
 
-def _is_own_error(error: BaseException) -> bool:
-    """Whether an error was raised by this project's own code, which words it for people; a library's is not."""
+def _is_raised_here(error: BaseException) -> bool:
+    """Return whether the error's message was written for users: raised by this project, the disk or the memory."""
     if isinstance(error, OSError | MemoryError):
         return True
-    frame = error.__traceback__
-    while frame.tb_next:
-        frame = frame.tb_next
-    origin = Path(frame.tb_frame.f_code.co_filename).resolve()
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    origin = Path(trace.tb_frame.f_code.co_filename).resolve()
     return origin.is_relative_to(ROOT) and ".venv" not in origin.relative_to(ROOT).parts
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     script = Path(sys.argv[0]).name
     if issubclass(kind, KeyboardInterrupt):
-        _print_error(
-            f"\n{script} was stopped by the keyboard. Nothing is half written; run it again to go on."
+        message = "Interrupted. No file is incomplete; run it again to continue."
+        print(f"\n{script}: {message}", file=sys.stderr, flush=True)
+    elif isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("pipeline"):
+        message = (
+            f"{error.name} is not installed in {sys.executable}. {_installation_hint(error.name, script)}"
         )
-    elif issubclass(kind, ModuleNotFoundError) and error.name and not error.name.startswith("pipeline"):
-        _print_error(
-            f"{script}: this Python ({sys.executable}) has no {error.name}. {_installation_hint(error.name, script)}"
-        )
+        print(f"{script}: {message}", file=sys.stderr, flush=True)
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -67,16 +78,12 @@ def _installation_hint(module: str, script: str) -> str:
     backend = os.environ.get("KERAS_BACKEND", "")
     if module in ("jax", "jaxlib", "torch") and backend:
         return (
-            f"KERAS_BACKEND is {backend!r}: install that, or unset KERAS_BACKEND to compute with TensorFlow."
+            f"KERAS_BACKEND is {backend!r}: install that backend, or unset KERAS_BACKEND to use TensorFlow."
         )
-    if module == "gradio":
-        return f"Run: {sys.executable} -m pip install -r requirements-page.txt"
+    if module in EXTRAS:
+        return f'Run: {shell_quote(sys.executable)} -m pip install -e ".[{EXTRAS[module]}]"'
     python = Path(".venv") / ("Scripts" if os.name == "nt" else "bin") / "python"
-    return f"Run: python3 run.py   which installs everything, and then: {python} {script}"
-
-
-def _print_error(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    return f"Install everything with: python3 run.py   and then run: {python} {shell_quote(script)}"
 
 
 sys.excepthook = _excepthook

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, telling whether a file has changed, and names that can be printed."""
+"""Detect whether a file or folder outside data/ has changed since a step read it."""
 
 import hashlib
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 
 def compute_sha256(file: BinaryIO) -> str:
-    """SHA-256 of what a file opened for reading bytes has left, in hexadecimal."""
+    """Return the SHA-256, in hexadecimal, of a binary file from its current position to its end."""
     sha256 = hashlib.sha256()
     while block := file.read(1 << 20):
         sha256.update(block)
@@ -14,9 +14,9 @@ def compute_sha256(file: BinaryIO) -> str:
 
 
 def compute_fingerprint(path: Path) -> dict[str, Any]:
-    """What tells whether a file or folder has changed: the SHA-256 of its content, for a folder of its listing.
+    """Return the SHA-256 of a file's content or a folder's listing, and a file's size and time.
 
-    Of what isn't there too, so that its appearing counts as a change.
+    A path that does not exist has a fingerprint too, so that a file that appears counts as a change.
     """
     if path.is_dir():
         listing = "\n".join(f"{inner} {_size_and_time(inner)}" for inner in sorted(path.rglob("*")))
@@ -27,14 +27,14 @@ def compute_fingerprint(path: Path) -> dict[str, Any]:
         return {"sha256": compute_sha256(file), "size_and_time": _size_and_time(path)}
 
 
-def has_changed(path: Path, before: dict[str, Any]) -> bool:
-    """Whether a file or folder differs from its fingerprint. One that has gone since counts as unchanged.
+def has_changed(path: Path, fingerprint: dict[str, Any]) -> bool:
+    """Return whether a file or folder differs from its fingerprint; one that was deleted counts as unchanged.
 
     The content is read only where size or time differ.
     """
-    if not path.exists() or (path.is_file() and _size_and_time(path) == before["size_and_time"]):
+    if not path.exists() or (path.is_file() and _size_and_time(path) == fingerprint["size_and_time"]):
         return False
-    return compute_fingerprint(path)["sha256"] != before["sha256"]
+    return compute_fingerprint(path)["sha256"] != fingerprint["sha256"]
 
 
 def _size_and_time(path: Path) -> list[int]:

@@ -1,17 +1,19 @@
-"""Files written whole or not at all, telling whether a file has changed, and names that can be printed."""
+"""Format file names for messages and commands."""
 
 import os
+import re
 from pathlib import Path
 
 
-def printable(path: Path | str) -> str:
-    """A path, or a sentence with one, that can be printed: its bytes need not be UTF-8, and it may hold line breaks."""
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+def printable(text: Path | str) -> str:
+    """Escape what a terminal cannot print in a path or a message: bytes that are not UTF-8, and line breaks."""
+    decoded = os.fsencode(text).decode("utf-8", "backslashreplace")
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in decoded
     )
 
 
-def shell_quote(script: str) -> str:
-    """A script's name as one types it into a shell: step 10's has an ampersand."""
-    return f'"{script}"' if "&" in script else script
+def shell_quote(name: str) -> str:
+    """Quote a file's name for a shell, if it needs that: step 10's script has an ampersand."""
+    return name if re.fullmatch(r"[\w./\\:-]+", name) else f'"{name}"'

@@ -1,4 +1,4 @@
-"""Keeping back TensorFlow's start-up chatter, which hides what a step has to say."""
+"""Suppress TensorFlow's start-up output, which hides a step's own."""
 
 import logging
 import os
@@ -7,28 +7,29 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Silences what TensorFlow says later on; what it says while it is imported no setting silences.
+# Suppresses TensorFlow's later messages; those printed during its import need suppress_output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every second network in a process
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each further network in a process
 logging.getLogger("absl").setLevel(logging.ERROR)  # Keras warns through it that .h5 is an old format
 
 
 @contextmanager
 def suppress_output(stream: int = 2) -> Iterator[None]:
-    """Keep back what compiled code writes to a standard stream, and show it only if an exception follows.
+    """Suppress what compiled code writes to a standard stream; show it only after an exception.
 
-    stream: 2, the standard error, or 1, the standard output.
+    Args:
+        stream: 1 for standard output, 2 for standard error.
     """
     python_stream = sys.stdout if stream == 1 else sys.stderr
     python_stream.flush()
-    with tempfile.TemporaryFile() as kept_back:
+    with tempfile.TemporaryFile() as suppressed:
         original = os.dup(stream)
-        os.dup2(kept_back.fileno(), stream)
+        os.dup2(suppressed.fileno(), stream)
         try:
             yield
         except Exception:
-            kept_back.seek(0)
-            os.write(original, kept_back.read())
+            suppressed.seek(0)
+            os.write(original, suppressed.read())
             raise
         finally:
             python_stream.flush()

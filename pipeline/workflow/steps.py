@@ -1,7 +1,6 @@
-"""The thirteen steps: their order, and what each reads, writes and shows.
+"""Declare the thirteen steps: their order, and what each one reads and writes.
 
-This is a description for people and for run.py. That it is true is tested: a full run must read, write and
-show exactly this.
+For readers and for run.py. A test checks that a run of all steps reads and writes exactly this.
 """
 
 from dataclasses import dataclass
@@ -11,10 +10,22 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
 RESULTS = ROOT / "results"
 
+ARRAYS = ("train_x", "train_y", "val_x", "val_y", "test_x", "test_y")
+EXPORTS = tuple(f"FER_CNN_*.{suffix}" for suffix in ("keras", "h5", "tflite", "json", "md", "zip"))
+
 
 @dataclass(frozen=True)
 class Step:
-    """One script: `reads` and `writes` are artifacts in data/, `shows` are files in results/ (* is a network)."""
+    """One step of the pipeline.
+
+    Attributes:
+        number: 1 to 13.
+        script: File name of the script.
+        title: What the step does, in a few words.
+        reads: Artifacts in data/ that it reads.
+        writes: Artifacts in data/ that it writes.
+        results: Files in results/ that it writes; * stands for the name of the network.
+    """
 
     number: int
     script: str
@@ -24,101 +35,56 @@ class Step:
     results: tuple[str, ...] = ()
 
 
-ARRAYS = ("train_x", "train_y", "val_x", "val_y", "test_x", "test_y")
-
+# fmt: off
 STEPS = (
-    Step(1, "Import_Libraries.py", "Libraries and devices", (), ("environment",)),
-    Step(2, "Load_dataSets.py", "Load the faces", (), ("dataset", "source")),
-    Step(
-        3,
-        "Analizing_DataSet.py",
-        "Analyze the data set",
-        ("dataset", "source"),
-        ("analysis",),
-        ("analysis.json",),
-    ),
-    Step(
-        4,
-        "Visualize_the_DataSet_Graph.py",
-        "Class distribution",
-        ("analysis", "source"),
-        (),
-        ("class_distribution.png",),
-    ),
-    Step(
-        5,
-        "Visualize_Emotions.py",
-        "Faces of each emotion",
-        ("dataset", "source"),
-        (),
-        ("emotions.png", "mean_faces.png"),
-    ),
-    Step(6, "Pre-processing_Data.py", "Arrays to train on", ("dataset",), ARRAYS),
-    Step(
-        7,
-        "LeNet-5_model.py",
-        "The network",
-        ("source",),
-        ("model",),
-        ("model.png", "model.txt", "model.json"),
-    ),
-    Step(
-        8,
-        "Compiling_model.py",
-        "Compile and train",
-        ("model", *ARRAYS[:4]),
-        ("trained_model", "history"),
-        ("runs.csv",),
-    ),
-    Step(
-        9,
-        "Performance.py",
-        "Accuracy",
-        ("trained_model", "history", "source", *ARRAYS),
-        ("predictions", "metrics"),
-        ("metrics.json",),
-    ),
-    Step(
-        10,
-        "Visualize_Training_&_Validation.py",
-        "Learning curves",
-        ("history", "source"),
-        (),
-        ("learning_curves.png",),
-    ),
-    Step(
-        11,
-        "Confusion_Matrix.py",
-        "Where it errs",
-        ("predictions", "source", "test_x"),
-        (),
-        ("confusion_matrix.png", "confused_pairs.png"),
-    ),
-    Step(
-        12,
-        "Classification.py",
-        "Report per emotion, new pictures",
-        ("predictions", "source", "test_x"),
-        (),
-        ("classification_report.json", "examples.png"),
-    ),
-    Step(
-        13,
-        "Save_model.py",
-        "Save the model",
-        ("trained_model", "history", "metrics", "source", "train_x", "test_x", "test_y"),
-        (),
-        tuple(f"FER_CNN_*.{ending}" for ending in ("keras", "h5", "tflite", "json", "md", "zip")),
-    ),
+    Step(1, "Import_Libraries.py", "Libraries and devices",
+         writes=("environment",)),
+    Step(2, "Load_dataSets.py", "Load the faces",
+         writes=("dataset", "source")),
+    Step(3, "Analizing_DataSet.py", "Analyze the data set",
+         reads=("dataset", "source"), writes=("analysis",), results=("analysis.json",)),
+    Step(4, "Visualize_the_DataSet_Graph.py", "Class distribution",
+         reads=("analysis", "source"), results=("class_distribution.png",)),
+    Step(5, "Visualize_Emotions.py", "Faces of each emotion",
+         reads=("dataset", "source"), results=("emotions.png", "mean_faces.png")),
+    Step(6, "Pre-processing_Data.py", "Arrays for training",
+         reads=("dataset",), writes=ARRAYS),
+    Step(7, "LeNet-5_model.py", "Build the network",
+         reads=("source",), writes=("model",), results=("model.png", "model.txt", "model.json")),
+    Step(8, "Compiling_model.py", "Compile and train",
+         reads=("model", *ARRAYS[:4]), writes=("trained_model", "history"), results=("runs.csv",)),
+    Step(9, "Performance.py", "Accuracy",
+         reads=("trained_model", "history", "source", *ARRAYS), writes=("predictions", "metrics"),
+         results=("metrics.json",)),
+    Step(10, "Visualize_Training_&_Validation.py", "Learning curves",
+         reads=("history", "source"), results=("learning_curves.png",)),
+    Step(11, "Confusion_Matrix.py", "Confusion matrices",
+         reads=("predictions", "source", "test_x"), results=("confusion_matrix.png", "confused_pairs.png")),
+    Step(12, "Classification.py", "Report per emotion, new images",
+         reads=("predictions", "source", "test_x"), results=("classification_report.json", "examples.png")),
+    Step(13, "Save_model.py", "Export the model",
+         reads=("trained_model", "history", "metrics", "source", "train_x", "test_x", "test_y"), results=EXPORTS),
 )
+# fmt: on
+BUILD_STEP = STEPS[6]
 
 
 def get_step(script: str) -> Step:
-    """The step that a script is; any other `<Name>_model.py` at the top is another way to do step 7."""
+    """Return the step of a script; any other `<Name>_model.py` is an alternative step 7.
+
+    Raises:
+        ValueError: If the script is not a step.
+    """
     for step in STEPS:
         if step.script == script:
             return step
     if script.endswith("_model.py"):
-        network = STEPS[6]
-        return Step(7, script, network.title, network.reads, network.writes, network.results)
-    raise ValueError(f"{script} is none of the thirteen steps.")
+        build = BUILD_STEP
+        return Step(build.number, script, build.title, build.reads, build.writes, build.results)
+    raise ValueError(f"{script} is not one of the thirteen steps.")
+
+
+def list_build_scripts() -> list[str]:
+    """Return the scripts that can be step 7: each `*_model.py` that is not another step."""
+    other_steps = {step.script for step in STEPS if step is not BUILD_STEP}
+    return sorted(path.name for path in ROOT.glob("*_model.py") if path.name not in other_steps)

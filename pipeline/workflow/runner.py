@@ -1,0 +1,127 @@
+"""Run the steps in order, each in its own process. Needs the standard library only, unless it resumes or reports."""
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from pipeline.workflow.formatting import shell_quote
+from pipeline.workflow.processes import INTERRUPTED, run_and_wait
+from pipeline.workflow.steps import BUILD_STEP, RESULTS, ROOT, STEPS, Step, get_step, list_build_scripts
+
+QUICK_ARGUMENTS = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
+
+
+def run_steps(options: argparse.Namespace) -> int:
+    """Run the selected steps in order, stop at the first that fails, and return the exit status."""
+    started = time.perf_counter()
+    durations: list[tuple[Step, float]] = []
+    for step in select_steps(options):
+        arguments = QUICK_ARGUMENTS.get(step.script, []) if options.quick else []
+        if options.resume:
+            arguments, is_current = plan_resume(step, arguments if options.quick else None)
+            if is_current:
+                print(f"Step {step.number}: {step.title} ({step.script}) is up to date", flush=True)
+                continue
+        step_started = time.perf_counter()
+        status = run_and_wait([sys.executable, str(ROOT / step.script), *arguments])
+        if status:
+            result = "was interrupted" if status == INTERRUPTED else "failed"
+            print(f"\nStep {step.number} ({step.script}) {result}; the remaining steps were not run.")
+            print(f"Continue with: {format_continue_command(options, step)}", flush=True)
+            return INTERRUPTED if status == INTERRUPTED else 1
+        durations.append((step, time.perf_counter() - step_started))
+        print(f"  step {step.number} took {durations[-1][1]:.1f} s\n", flush=True)
+    print_summary(durations, time.perf_counter() - started)
+    write_report()
+    return 0
+
+
+def select_steps(options: argparse.Namespace) -> list[Step]:
+    """Return the steps that --only, --from and --model select."""
+    steps = [step if step is not BUILD_STEP else get_step(options.model) for step in STEPS]
+    if options.only:
+        return [step for step in steps if step.number in options.only]
+    return [step for step in steps if step.number >= (options.first or 1)]
+
+
+def plan_resume(step: Step, arguments: list[str] | None) -> tuple[list[str], bool]:
+    """Return the flags to run a step with, and whether its results are up to date.
+
+    They are if the code, the flags and all inputs are unchanged and all outputs exist.
+
+    Args:
+        step: The step.
+        arguments: Its flags. None: those of its last run, so that a data set chosen on the command line is kept.
+    """
+    from pipeline.workflow.artifacts import ArtifactStore  # here, because it needs packages from .venv
+    from pipeline.workflow.code_hash import hash_step_code
+    from pipeline.workflow.fingerprint import has_changed
+
+    store = ArtifactStore()
+    manifest = store.manifest()
+    record: dict[str, Any] | None = manifest["steps"].get(step.script)
+    if not record:
+        return arguments or [], False
+    if arguments is None:
+        arguments = list(record["arguments"])
+    if (record["code"], record["arguments"]) != (hash_step_code(step.script), arguments):
+        return arguments, False
+    if any(has_changed(ROOT / path, previous) for path, previous in record["external_files"].items()):
+        return arguments, False
+    for name, sha256 in (record["inputs"] | record["outputs"]).items():
+        entry = manifest["artifacts"].get(name, {})
+        if entry.get("sha256") != sha256 or not (store.folder / entry["file"]).exists():
+            return arguments, False
+    return arguments, all(any(RESULTS.glob(pattern)) for pattern in step.results)
+
+
+def format_continue_command(options: argparse.Namespace, step: Step) -> str:
+    """Return the command that continues this run with `step`."""
+    command = ["python3 run.py"]
+    if options.only:
+        command.append(
+            " ".join(["--only", *(str(number) for number in options.only if number >= step.number)])
+        )
+    else:
+        command.append(f"--from {step.number}")
+    flags = ("quick", "resume", "no_venv", "latest")
+    command += [f"--{flag.replace('_', '-')}" for flag in flags if getattr(options, flag)]
+    if options.model != BUILD_STEP.script:
+        command.append(f"--model {shell_quote(options.model)}")
+    return " ".join(command)
+
+
+def print_summary(durations: list[tuple[Step, float]], total_s: float) -> None:
+    """Print which steps ran, how long they took, what they wrote, and the test accuracy if step 9 ran."""
+    print(f"{'step':<43}{'seconds':>8}   output")
+    for step, seconds in durations:
+        results = ", ".join(f"results/{name}" for name in step.results)
+        output = results or ", ".join(f"data/{name}" for name in step.writes)
+        print(f"{step.number:>4}  {step.script:<37}{seconds:>8.1f}   {output}")
+    print(f"{'':>6}{'total':<37}{total_s:>8.1f}")
+    if any(step.number == 9 for step, _ in durations):
+        metrics = json.loads((RESULTS / "metrics.json").read_text(encoding="utf-8"))
+        test = metrics["splits"]["test"]
+        low, high = test["accuracy_ci95"]
+        print(f"\nDATA: {metrics['data'].upper()}")
+        print(
+            f"{metrics['network']['name']}: test accuracy {test['accuracy']:.2%} on {test['faces']:,} faces "
+            f"(95% interval {low:.2%} to {high:.2%})"
+        )
+
+
+def print_steps() -> None:
+    """Print the steps and the scripts that can be step 7."""
+    for step in STEPS:
+        print(f"{step.number:>3}  {step.script:<37}{step.title}")
+    print(f"Step 7 can be any of: {', '.join(list_build_scripts())} (python3 run.py --model SCRIPT)")
+
+
+def write_report() -> None:
+    """Write results/report.html from the steps that have run."""
+    from pipeline.reporting import html_report  # here, because it needs packages from .venv
+
+    path = html_report.write_report()
+    print(f"\nReport: {path.relative_to(ROOT)}")
