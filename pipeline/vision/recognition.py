@@ -1,7 +1,8 @@
-"""From a picture to its faces and their emotions, for whatever people have: photographs, videos, a camera."""
+"""Recognize the emotions of all faces in an image, with the classifier that the user chose."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -13,14 +14,26 @@ from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.workflow.artifacts import ArtifactStore
 
-TRAINED_MODEL = "data"  # the name of the network that was trained there
+TRAINED_MODEL = "data"  # value of --model that selects the network trained in data/
+
+
+class Classifier(Protocol):
+    """Anything that predicts the emotions of cropped faces: an EmotionClassifier, or a wrapper around one."""
+
+    def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
+        """Return the probabilities (N, 7) of faces (N, 48, 48) uint8."""
+        ...
 
 
 @dataclass(frozen=True)
 class FacePrediction:
-    """A face in a picture, and the probabilities (7,) of its emotions.
+    """A detected face with the probabilities of its emotions.
 
-    track_id: counted from 1, the largest first; in a video, of the person, the same from frame to frame.
+    Attributes:
+        face: where the face is in the image.
+        probabilities: (7,) float32, in the order of EMOTIONS.
+        track_id: counted from 1. In a single image the largest face is 1; in a video a face keeps its track_id from
+            frame to frame.
     """
 
     face: Face
@@ -29,46 +42,63 @@ class FacePrediction:
 
     @property
     def emotion(self) -> str:
+        """The most probable emotion."""
         return EMOTIONS[int(self.probabilities.argmax())]
 
     @property
     def confidence(self) -> float:
+        """The probability of that emotion."""
         return float(self.probabilities.max())
 
 
 def recognize_faces(
-    picture: np.ndarray, detector: FaceDetector, classifier: EmotionClassifier, tta: int = 1
+    image: np.ndarray, detector: FaceDetector, classifier: Classifier, tta: int = 1
 ) -> list[FacePrediction]:
-    """The faces of a picture (height, width, 3) uint8 RGB with their emotions, the largest first."""
-    faces = detector.detect(picture)
+    """Detect the faces of an image (height, width, 3) uint8 RGB and classify their emotions.
+
+    Args:
+        tta: views of each face to average over (test-time augmentation).
+
+    Returns:
+        The faces, the largest first, with track_id counted from 1.
+    """
+    faces = detector.detect(image)
     if not faces:
         return []
-    answers = classifier.predict_proba(np.stack([crop_face(picture, face) for face in faces]), tta)
+    crops = np.stack([crop_face(image, face) for face in faces])
     return [
-        FacePrediction(face, probabilities, number)
-        for number, (face, probabilities) in enumerate(zip(faces, answers, strict=True), start=1)
+        FacePrediction(face, probabilities, track_id)
+        for track_id, (face, probabilities) in enumerate(
+            zip(faces, classifier.predict_proba(crops, tta), strict=True), start=1
+        )
     ]
 
 
 def load_classifier(model: str, store: ArtifactStore, default: Path) -> EmotionClassifier:
-    """The file `model`, or the network in data/ where that is "data"; says which.
+    """Load the classifier that --model names, and print which one it is.
 
-    Where it is "", the network in data/ if it was trained on photographs, else the one that ships: drawn faces teach
-    nothing about real ones. Only the one in data/, or a file of Keras's, makes TensorFlow start.
+    Args:
+        model: "data" for the network trained in data/, the file of a saved network, or "" for the default.
+        default: the network in models/ that is used for "".
+
+    Only the network in data/ and Keras files start TensorFlow.
     """
-    knows_photographs = store.has("trained_model") and not store.read("source")["is_sample"]
-    if model == TRAINED_MODEL or (not model and knows_photographs):
-        from pipeline.models import serialization
-
-        network = serialization.unpack(store.read("trained_model"))
-        trained_on = store.read("source")["label"]
-        print(f"  recognized by the {network.name} in data/, trained on {trained_on}", flush=True)
-        return EmotionClassifier(network)
+    if model == TRAINED_MODEL:
+        return _load_trained_classifier(store)
     classifier = EmotionClassifier(model or default)
-    trained_on = (model_zoo.read_model_card(classifier.path) or {}).get("data", "data that no card names")
-    print(f"  recognized by {classifier.path.name}, trained on {trained_on}", flush=True)
+    trained_on = (model_zoo.read_model_card(classifier.path) or {}).get(
+        "data", "unknown data (no model card)"
+    )
+    print(f"  model: {classifier.path.name}, trained on {trained_on}", flush=True)
     if not model and store.has("trained_model"):
-        print(
-            f"  (the network in data/ knows drawn faces only; --model {TRAINED_MODEL} takes it all the same)"
-        )
+        print(f"  (--model {TRAINED_MODEL} selects the network trained in data/)", flush=True)
     return classifier
+
+
+def _load_trained_classifier(store: ArtifactStore) -> EmotionClassifier:
+    from pipeline.models import serialization
+
+    network = serialization.unpack(store.read("trained_model"))
+    trained_on = store.read("source")["label"]
+    print(f"  model: {network.name} from data/, trained on {trained_on}", flush=True)
+    return EmotionClassifier(network)

@@ -1,12 +1,13 @@
-"""What was recognized, a row a face: written down as it comes, gone on with after a kill, made into tables at the end.
+"""Record the recognized faces, one row per face, so that an interrupted run resumes.
 
-While the work goes on, rows stand in a file of JSON lines beside the tables that they become; a line tells when a file
-is done with. Memory stays the same however many rows there are.
+While a run is in progress its rows are in a file of JSON lines beside the tables that they become at the end; a line
+marks each file that is completed. Memory use does not depend on the number of rows.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,81 +18,95 @@ from pipeline.vision.results_table import WRITERS, Row, TableFormat
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
 
-NO_FACE, NOT_READ = "no face found", "not read: "
+NO_FACE, NOT_READ = "no face found", "not read: "  # a row's note, and the prefix of one
 
 
 def to_rows(
-    file: str, faces: list[FacePrediction], frame: int | None = None, seconds: float | None = None
+    file: str, predictions: list[FacePrediction], frame: int | None = None, seconds: float | None = None
 ) -> list[Row]:
-    """A row for each face of a picture, or of a video's frame; one that says so where there is none."""
-    where = {"file": file, "frame": frame, "seconds": None if seconds is None else round(seconds, 3)}
-    if not faces:
-        return [where | {"note": NO_FACE}]
-    return [where | _face_columns(face) for face in faces]
+    """Return a row for each face of an image or a frame; without a face, one row whose note says so.
+
+    Args:
+        frame: number of the frame in a video, from 1; seconds: its time.
+    """
+    position = {"file": file, "frame": frame, "seconds": None if seconds is None else round(seconds, 3)}
+    if not predictions:
+        return [position | {"note": NO_FACE}]
+    return [position | _face_columns(prediction) for prediction in predictions]
 
 
-def crop_row(file: str, number: int, probabilities: np.ndarray) -> Row:
-    """The row of a picture that is a face."""
-    return {"file": file, "face": number} | _probability_columns(probabilities)
+def crop_row(file: str, index: int, probabilities: np.ndarray) -> Row:
+    """Return the row of an image that is a cropped face, the `index`-th of its file, from 1."""
+    return {"file": file, "face": index} | _probability_columns(probabilities)
 
 
-def _face_columns(face: FacePrediction) -> Row:
-    box = zip(("left", "top", "width", "height"), face.face.box, strict=True)
-    told = {"face": face.track_id} | {name: round(value, 1) for name, value in box}
-    return told | {"roll": round(face.face.roll, 1)} | _probability_columns(face.probabilities)
+def _face_columns(prediction: FacePrediction) -> Row:
+    sides = zip(("left", "top", "width", "height"), prediction.face.box, strict=True)
+    box = {name: round(value, 1) for name, value in sides}
+    pose = {"roll": round(prediction.face.roll, 1)}
+    return {"face": prediction.track_id} | box | pose | _probability_columns(prediction.probabilities)
 
 
 def _probability_columns(probabilities: np.ndarray) -> Row:
-    shares = {name: round(float(share), 4) for name, share in zip(EMOTIONS, probabilities, strict=True)}
-    emotion = EMOTIONS[int(probabilities.argmax())]  # rounded, two of them may be the same
-    return {"emotion": emotion, "confidence": shares[emotion], **shares}
+    rounded = {name: round(float(value), 4) for name, value in zip(EMOTIONS, probabilities, strict=True)}
+    emotion = EMOTIONS[int(probabilities.argmax())]  # before rounding, which may make two of them equal
+    return {"emotion": emotion, "confidence": rounded[emotion], **rounded}
 
 
 class ResultsLog:
-    """The rows of one run.
+    """Append the rows of one run to a log, and convert it to tables at the end.
 
-    path: of the tables, without an ending. about: all that the rows depend on; with `resume`, an unfinished journal
-    about the same is gone on with, and `done` has the files that need not be looked at again.
+    Args:
+        path: of the tables, without an extension.
+        metadata: all that the rows depend on, as JSON can hold it.
+        resume: continue the unfinished log at `path` if its metadata are the same; `completed` then has the names of
+            the files whose rows it holds. Otherwise the log starts from scratch.
+
+    As a context manager it closes the log, unless it is finished, so that a later run can resume it.
     """
 
-    def __init__(self, path: Path, about: dict[str, Any], resume: bool = False):
+    def __init__(self, path: Path, metadata: dict[str, Any], resume: bool = False):
         self.path = path
-        self.unfinished = path.with_name(f"{path.name}.unfinished.jsonl")
+        self.log_path = path.with_name(f"{path.name}.unfinished.jsonl")
         self.completed: set[str] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
-        about = json.loads(json.dumps(about))  # as it will be read again
-        whole = self._find_done(about) if resume and self.unfinished.is_file() else 0
-        self.file: BinaryIO = open(self.unfinished, "r+b" if whole else "wb")  # noqa: SIM115, closed by `finish`
-        self.file.truncate(whole)
-        self.file.seek(whole)
-        if not whole:
-            self._write({"about": about})
+        metadata = json.loads(json.dumps(metadata))  # as it will be read again: tuples become lists
+        valid_bytes = self._read_completed(metadata) if resume and self.log_path.is_file() else 0
+        self.file: BinaryIO = open(self.log_path, "r+b" if valid_bytes else "wb")  # noqa: SIM115, see `close`
+        self.file.truncate(valid_bytes)
+        self.file.seek(valid_bytes)
+        if not valid_bytes:
+            self._write({"metadata": metadata})
 
-    def _find_done(self, about: dict[str, Any]) -> int:
-        """Fill `done`; returns how many bytes there are up to the end of the last file that is done with."""
-        read = whole = 0
-        with open(self.unfinished, "rb") as lines:
+    def _read_completed(self, metadata: dict[str, Any]) -> int:
+        """Fill `completed`, and return the number of bytes up to the end of the last completed file."""
+        n_read = n_valid = 0
+        with open(self.log_path, "rb") as lines:
             for line in lines:
                 try:
-                    told = json.loads(line)
-                except ValueError:  # torn when it was killed
+                    entry = json.loads(line)
+                except ValueError:  # torn: the process was killed while it wrote this line
                     break
-                if not line.endswith(b"\n"):  # torn just there
+                if not line.endswith(b"\n"):  # torn at the very end of the line
                     break
-                if not read and told != {"about": about}:
+                if not n_read and entry != {"metadata": metadata}:
                     break
-                read += len(line)
-                if "about" in told or "done" in told:
-                    whole = read
-                    self.completed.update([told["done"]] if "done" in told else [])
-        return whole
+                n_read += len(line)
+                if "metadata" in entry or "completed" in entry:
+                    n_valid = n_read
+                    self.completed.update([entry["completed"]] if "completed" in entry else [])
+        return n_valid
 
     def add(self, rows: Iterable[Row]) -> None:
+        """Append rows to the log."""
         for row in rows:
             self._write(row)
 
     def add_file(self, name: str, rows: Iterable[Row]) -> None:
-        """The rows of a file, as they come. Where that raises ValueError or OSError, the reason is noted."""
+        """Append the rows of a file while they are computed, and mark the file as completed.
+
+        If `rows` raises ValueError or OSError, the file gets a row whose note has the reason.
+        """
         try:
             self.add(rows)
         except (ValueError, OSError) as error:
@@ -99,36 +114,44 @@ class ResultsLog:
             self._write(
                 {"file": name, "note": NOT_READ + (reason if name in reason else f"{name}: {reason}")}
             )
-        self._write({"done": name})
+        self._write({"completed": name})
         self.completed.add(name)
 
-    def _write(self, line: Row) -> None:
-        # What isn't UTF-8 in a name is told by JSON's own escapes.
-        self.file.write(json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
-        if "done" in line:
+    def _write(self, entry: Row) -> None:
+        # A file name that is not UTF-8 is escaped.
+        self.file.write(json.dumps(entry, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
+        if "completed" in entry:
             self.file.flush()
 
     def rows(self) -> Iterator[Row]:
-        """All rows so far, in their order."""
+        """Yield all rows of the log, in their order."""
         self.file.flush()
-        with open(self.unfinished, "rb") as lines:
+        with open(self.log_path, "rb") as lines:
             for line in lines:
                 row = json.loads(line)
                 if "file" in row:
                     yield row
 
     def finish(self, formats: Iterable[TableFormat]) -> None:
-        """Write the tables, each whole or not at all; the journal goes."""
-        for name in formats:
-            with atomic_write(self.path.with_suffix(f".{name}")) as unfinished:
-                WRITERS[name](self.rows(), unfinished)
+        """Write a table in each format, atomically, and delete the log."""
+        for table_format in formats:
+            with atomic_write(self.path.with_suffix(f".{table_format}")) as temporary:
+                WRITERS[table_format](self.rows(), temporary)
         self.discard()
 
     def discard(self) -> None:
-        """Leave no trace."""
+        """Delete the log without writing a table."""
         self.close()
-        self.unfinished.unlink()
+        self.log_path.unlink()
 
     def close(self) -> None:
-        """Leave the journal as it is, to be gone on with."""
+        """Close the log and keep it, so that a later run can resume it."""
         self.file.close()
+
+    def __enter__(self) -> "ResultsLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,13 +1,10 @@
-"""What was recognized, a row a face: written down as it comes, gone on with after a kill, made into tables at the end.
-
-While the work goes on, rows stand in a file of JSON lines beside the tables that they become; a line tells when a file
-is done with. Memory stays the same however many rows there are.
-"""
+"""Write the rows of recognized faces as CSV, JSON lines or Parquet."""
 
 import csv
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -25,17 +22,26 @@ COLUMN_TYPES = {
     "note": str,
     "frame": int,
     "face": int,
-}  # of what may be left out; else float
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
+}  # all other columns: float
+FORMULA_PREFIXES = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+)  # a spreadsheet runs a cell that starts with one as a formula
+PARQUET_BATCH_ROWS = 10_000
 
 
 def write_csv(rows: Iterator[Row], path: Path) -> None:
+    """Write rows as a CSV file."""
     with open(path, "w", encoding="utf-8", newline="") as file:
         write_csv_to(file, rows)
 
 
 def write_csv_to(file: TextIO, rows: Iterable[Row]) -> None:
-    """As spreadsheets read it; a cell that they would run as a formula gets an apostrophe in front."""
+    """Write rows as CSV to an open file, with the cells escaped that a spreadsheet would run as formulas."""
     table = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()
     for row in rows:
@@ -43,33 +49,31 @@ def write_csv_to(file: TextIO, rows: Iterable[Row]) -> None:
 
 
 def escape_formula(value: Any) -> Any:
+    """Put an apostrophe in front of text that a spreadsheet would run as a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_PREFIXES) else value
 
 
 def write_jsonl(rows: Iterator[Row], path: Path) -> None:
+    """Write rows as a file of JSON lines."""
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def write_parquet(rows: Iterator[Row], path: Path) -> None:
+    """Write rows as a Parquet file that has all columns of COLUMNS."""
     import pyarrow as pa
     import pyarrow.parquet
 
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     schema = pa.schema([(name, types[COLUMN_TYPES.get(name, float)]) for name in COLUMNS])
     with pa.parquet.ParquetWriter(path, schema) as table:
-        batch: list[Row] = []
-        for row in rows:
-            batch.append(row)
-            if len(batch) == 10_000:
-                table.write_table(pa.Table.from_pylist(batch, schema))
-                batch = []
-        table.write_table(pa.Table.from_pylist(batch, schema))
+        while batch := list(islice(rows, PARQUET_BATCH_ROWS)):
+            table.write_table(pa.Table.from_pylist(batch, schema))
 
 
 def check_formats(formats: Iterable[TableFormat]) -> None:
-    """Raise ImportError for a format whose package is missing, before hours of work and not after them."""
+    """Raise ImportError for a format whose package is missing; call it before the work, not after hours of it."""
     if "parquet" in formats and not importlib.util.find_spec("pyarrow"):
         raise ImportError("Parquet needs the package pyarrow. Run: python -m pip install pyarrow")
 

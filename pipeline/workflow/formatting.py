@@ -1,8 +1,10 @@
-"""Format file names for messages and commands."""
+"""Format file names, paths and counts for messages and commands."""
 
 import os
 import re
 from pathlib import Path
+
+from pipeline.workflow.steps import ROOT
 
 
 def printable(text: Path | str) -> str:
@@ -17,3 +19,13 @@ def printable(text: Path | str) -> str:
 def shell_quote(name: str) -> str:
     """Quote a file's name for a shell, if it needs that: step 10's script has an ampersand."""
     return name if re.fullmatch(r"[\w./\\:-]+", name) else f'"{name}"'
+
+
+def relative_to_root(path: Path) -> str:
+    """Return a path relative to the project's root, with forward slashes; unchanged if it is not below the root."""
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+def format_count(n: int, noun: str) -> str:
+    """Return a number with its noun: "1 face", "1,024 faces"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

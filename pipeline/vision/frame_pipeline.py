@@ -1,0 +1,72 @@
+"""Detect, classify and track the faces of a video frame by frame, for step 12, the web page and the window."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.vision.annotate import annotate_faces
+from pipeline.vision.face_detector import FaceDetector
+from pipeline.vision.recognition import Classifier, FacePrediction, recognize_faces
+from pipeline.vision.tracker import Tracker
+from pipeline.vision.video_io import Frame, VideoReader, open_video_writer
+
+
+class FramePipeline:
+    """Recognize the faces in consecutive frames of one video or camera. Not thread-safe.
+
+    Args:
+        classifier: predicts the emotions of the cropped faces.
+        tta: views of each face to average over (test-time augmentation).
+        smoothing: time constant in seconds of the moving average of each face's probabilities; 0 disables it.
+        max_age: seconds for which a face that is no longer detected keeps its track_id.
+    """
+
+    def __init__(self, classifier: Classifier, *, tta: int = 1, smoothing: float = 0.4, max_age: float = 1.0):
+        self.classifier, self.tta = classifier, tta
+        self.detector, self.tracker = FaceDetector(live=True), Tracker(smoothing, max_age)
+
+    def process(self, image: np.ndarray, seconds: float) -> list[FacePrediction]:
+        """Return the tracked faces of the frame at `seconds`, the largest first.
+
+        Args:
+            image: (height, width, 3) uint8 RGB; it is not drawn on.
+            seconds: since the start of the video; increases from frame to frame.
+        """
+        predictions = recognize_faces(image, self.detector, self.classifier, self.tta)
+        return self.tracker.update(predictions, seconds)
+
+
+def annotate_video(
+    reader: VideoReader,
+    frame_pipeline: FramePipeline,
+    output_path: Path | None,
+    *,
+    bars: bool = True,
+    resize: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Iterator[tuple[Frame, list[FacePrediction]]]:
+    """Yield each frame of a video with its faces, and write a copy of the video on which they are marked.
+
+    A frame is yielded before it is annotated and written. A consumer that stops early therefore gets a copy that ends
+    with the frame before; with `contextlib.closing` around the generator the copy is complete at once.
+
+    Args:
+        output_path: of the copy, .mp4 or .webm; None writes no copy.
+        bars: whether to draw a bar for each emotion, too.
+        resize: applied to each annotated image before it is written.
+    """
+    with ExitStack() as stack:
+        stack.callback(reader.capture.release)
+        writer = None
+        for frame in reader:
+            predictions = frame_pipeline.process(frame.image, frame.seconds)
+            yield frame, predictions
+            if output_path is None:
+                continue
+            annotate_faces(frame.image, predictions, bars)
+            image = resize(frame.image) if resize else frame.image
+            if writer is None:
+                size = image.shape[1], image.shape[0]
+                writer = stack.enter_context(open_video_writer(output_path, reader.fps, size))
+            writer.write(image)
