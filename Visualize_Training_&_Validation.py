@@ -1,8 +1,10 @@
-"""Step 10: the learning curves: accuracy and loss over the epochs, train and validation.
+"""Step 10: plot the learning curves: accuracy and loss over the epochs, train and validation.
 
-Reads data/history. Shows results/learning_curves.png, the epoch that is best on validation marked.
+Reads:  data/history, source
+Writes: results/learning_curves.png, with the epoch of the best validation accuracy marked
 Run:    python "Visualize_Training_&_Validation.py"
-Expect: train rising above 90% while validation stands still near 50% from epoch 6 on and its loss climbs.
+Expect: LeNet-5 overfits: train accuracy rises above 90%, validation accuracy levels off near 50% after epoch 6 and
+        validation loss rises.
 """
 
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.figures import plots
@@ -19,35 +22,41 @@ from pipeline.workflow.artifacts import ArtifactStore
 
 @dataclass
 class Settings:
-    show: bool = False  # True: open the picture where there is a display
+    show: bool = False  # True: open the figure where there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     history, source = store.read("history"), store.read("source")
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    best = int(np.argmax(history["val_accuracy"]))
-
-    figure, panels = plt.subplots(1, 2, figsize=(12, 4.8))
-    for axes, quantity, shown in zip(panels, ("accuracy", "loss"), ("{:.1%}", "{:.2f}"), strict=True):
-        train, validation = history[quantity], history[f"val_{quantity}"]
-        line = {"marker": "o", "markersize": 3}
-        label = f"train, last {shown.format(train[-1])}"
-        axes.plot(epochs, train, color=plots.TRAIN_COLOR, label=label, **line)
-        label = f"validation, last {shown.format(validation[-1])}"
-        axes.plot(epochs, validation, color=plots.VALIDATION_COLOR, label=label, **line)
-
-        label = f"epoch {best + 1}, most accurate on validation, {shown.format(validation[best])}"
-        star = {"markersize": 15, "markeredgecolor": "white", "linestyle": "none"}
-        axes.axvline(best + 1, color=plots.FAINT, linestyle=":", linewidth=1)
-        axes.plot(best + 1, validation[best], "*", color=plots.VALIDATION_COLOR, label=label, **star)
-
-        axes.set(title=quantity.capitalize(), xlabel="epoch", ylabel=quantity)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", color="#EEEEEE")
-        axes.legend(frameon=False, fontsize=9)
-    panels[0].yaxis.set_major_formatter("{x:.0%}")
+    best_epoch = int(np.argmax(history["val_accuracy"])) + 1
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8))
+    plot_curves(left, history, "accuracy", best_epoch, "{:.1%}")
+    plot_curves(right, history, "loss", best_epoch, "{:.2f}")
+    left.yaxis.set_major_formatter("{x:.0%}")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     plots.save_figure(figure, "learning_curves.png", source, settings.show)
+
+
+def plot_curves(
+    axes: Axes, history: dict[str, list[float]], metric: str, best_epoch: int, number_format: str
+) -> None:
+    """Plot one metric of train and validation over the epochs, with the best epoch marked."""
+    train, validation = history[metric], history[f"val_{metric}"]
+    epochs = np.arange(1, len(train) + 1)
+    label = f"train, last epoch {number_format.format(train[-1])}"
+    axes.plot(epochs, train, "o-", markersize=3, color=plots.TRAIN_COLOR, label=label)
+    label = f"validation, last epoch {number_format.format(validation[-1])}"
+    axes.plot(epochs, validation, "o-", markersize=3, color=plots.VALIDATION_COLOR, label=label)
+
+    best = validation[best_epoch - 1]
+    label = f"best validation accuracy, epoch {best_epoch}: {number_format.format(best)}"
+    star = {"markersize": 15, "markeredgecolor": "white", "linestyle": "none"}
+    axes.axvline(best_epoch, color=plots.FAINT, linestyle=":", linewidth=1)
+    axes.plot(best_epoch, best, "*", color=plots.VALIDATION_COLOR, label=label, **star)
+
+    axes.set(title=metric.capitalize(), xlabel="epoch", ylabel=metric)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", color="#EEEEEE")
+    axes.legend(frameon=False, fontsize=9)
 
 
 if __name__ == "__main__":

@@ -1,97 +1,98 @@
-"""How well each network that ships in models/ recognizes the faces in data/, as the table in the README.
+"""Evaluate each network in models/ on the faces in data/ and print the README's results table.
 
-Accuracy on test with its 95% interval, by one view and by the mean over 18; and over several seeds where
-results/runs.csv has trainings that differ from the shipped one in their seed alone. Size and training time are
-from the cards. Steps 2 and 6 must have been run.
+Columns: test accuracy with its 95% interval, test accuracy by TTA over 18 views, and mean and standard deviation of
+the test accuracy over the runs in results/runs.csv that differ from the shipped one in their seed only. Size and
+training time come from the model cards. Steps 2 and 6 must have run.
 Run:    python benchmarks/recognition.py
-Expect: two minutes on two quiet processor cores, nearly all of it the 18 views of the strongest network.
+Expect: 2 minutes on two idle processor cores, nearly all of it for the 18 views of the largest network.
 """
 
 import json
-import runpy
 import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipeline.evaluation import predict
+from pipeline.evaluation.metrics import Predictions, evaluate
+from pipeline.evaluation.predict import predict_proba
 from pipeline.models import model_zoo, serialization
-from pipeline.reporting import run_log  # noqa: E402
-from pipeline.training.fast_layers import build_fast_copy  # noqa: E402
-from pipeline.workflow.artifacts import ArtifactStore  # noqa: E402
+from pipeline.models.backend import keras
+from pipeline.reporting import run_log
+from pipeline.training.fast_layers import build_fast_copy
+from pipeline.workflow.artifacts import ArtifactStore
 
 HEADINGS = (
     "network", "parameters", "multiply-adds", "training", "validation", "test (95% interval)", "with 18 views",
     "macro-F1", "test over seeds",
 )  # fmt: skip
+CALIBRATION_BINS = 15
+UNCOMPARED = {"seed", "resume", "verbose", "show"}  # settings that may differ between runs of one recipe
 
 
 def main() -> None:
     store = ArtifactStore()
-    splits = {
-        split: (store.read(f"{split}_x"), store.read(f"{split}_y").argmax(axis=1))
-        for split in ("val", "test")
-    }
     print(f"Data: {store.read('source')['label']}\n")
     print("| " + " | ".join(HEADINGS) + " |")
     print("|---" * len(HEADINGS) + "|")
     cards = [(path, model_zoo.read_model_card(path)) for path in model_zoo.MODELS_DIR.glob("*.keras")]
-    # The description's recipe first, the largest network last.
+    # From the smallest network to the largest; of LeNet-5, the baseline first.
     for path, card in sorted(cards, key=lambda pair: (pair[1]["network"]["parameters"], pair[0].stem)):
-        print("| " + " | ".join(row(path, card, splits)) + " |", flush=True)
+        print("| " + " | ".join(build_row(path, card, store)) + " |", flush=True)
 
 
-def row(path: Path, card: dict[str, Any], splits: dict[str, Any]) -> list[str]:
-    measure = runpy.run_path(str(ROOT / "Performance.py"), run_name="benchmark")["measure"]
+def build_row(path: Path, card: dict[str, Any], store: ArtifactStore) -> list[str]:
     model = build_fast_copy(serialization.load_model(path), "float32")
-    faces, labels = splits["test"]
-    one = measure(labels, predict.predict_proba(model, faces), bins=15)
-    many = measure(labels, predict.predict_proba(model, faces, tta=18), bins=15)
-    low, high = one["accuracy_95"]
-    if card["settings"]["train_x"].get("validation_too"):
-        validation = "trained on"
+    single, tta = evaluate_split(model, "test", store), evaluate_split(model, "test", store, tta=18)
+    low, high = single["accuracy_ci95"]
+    if card["settings"]["train_x"].get("train_on_validation"):
+        validation = "used for training"
     else:
-        faces, labels = splits["val"]
-        validation = f"{measure(labels, predict.predict_proba(model, faces), bins=15)['accuracy']:.2%}"
+        validation = f"{evaluate_split(model, 'val', store)['accuracy']:.2%}"
     return [
         f"[{path.stem}](models/{path.stem}.md)",
         f"{card['network']['parameters']:,}",
         f"{card['network']['multiply_adds'] / 1e6:.1f} million",
         f"{card['epochs']} epochs, {card['seconds'] / 60:.0f} min",
         validation,
-        f"**{one['accuracy']:.2%}** ({low:.2%} to {high:.2%})",
-        f"{many['accuracy']:.2%}",
-        f"{one['macro_f1']:.3f}",
-        over_seeds(card),
+        f"**{single['accuracy']:.2%}** ({low:.2%} to {high:.2%})",
+        f"{tta['accuracy']:.2%}",
+        f"{single['macro_f1']:.3f}",
+        format_seeds(card),
     ]
 
 
-def over_seeds(card: dict[str, Any]) -> str:
-    """Mean and standard deviation of the test accuracy over trainings of runs.csv like the card's."""
-    like_it = [
-        line
-        for line in run_log.read_runs()
-        if line["test_accuracy"] and same(json.loads(line["settings"]), card)
-    ]
-    found = {line["seed"]: float(line["test_accuracy"]) for line in like_it}  # a seed's last training counts
-    if len(found) < 2:
+def evaluate_split(model: keras.Model, split: str, store: ArtifactStore, tta: int = 1) -> dict[str, Any]:
+    """Return the metrics of a model on "val" or "test"."""
+    faces, labels = store.read(f"{split}_x"), store.read(f"{split}_y").argmax(axis=1)
+    return evaluate(Predictions(labels, predict_proba(model, faces, tta=tta)), CALIBRATION_BINS)
+
+
+def format_seeds(card: dict[str, Any]) -> str:
+    """Format mean and standard deviation of the test accuracy over the seeds of a card's recipe."""
+    accuracies = {  # of a seed that was trained twice, the later one
+        run["seed"]: float(run["test_accuracy"])
+        for run in run_log.read_runs()
+        if run["test_accuracy"] and has_same_recipe(json.loads(run["settings"]), card)
+    }
+    if len(accuracies) < 2:
         return ""
-    return f"{statistics.mean(found.values()):.2%} ± {100 * statistics.stdev(found.values()):.2f}, {len(found)} seeds"
+    mean, deviation = statistics.mean(accuracies.values()), statistics.stdev(accuracies.values())
+    return f"{mean:.2%} ± {100 * deviation:.2f}, {len(accuracies)} seeds"
 
 
-def same(settings: dict[str, dict[str, Any]], card: dict[str, Any]) -> bool:
-    """Whether a training's settings are the card's but for the seeds and for what does not change its result."""
-    told = {"preprocessing": "train_x", "network": "model", "training": "trained_model"}
-    free = {"seed", "resume", "verbose", "show"}
-    # A card that is older than a setting says nothing of it.
+def has_same_recipe(settings: run_log.RunSettings, card: dict[str, Any]) -> bool:
+    """Return whether a run's settings are those of a card, except for its seed and for what cannot change the result.
+
+    A setting that the card lacks, because it is newer than the card, is not compared.
+    """
+    artifacts = {"preprocessing": "train_x", "network": "model", "training": "trained_model"}
     return all(
         settings[step].get(name) == value
-        for step, artifact in told.items()
+        for step, artifact in artifacts.items()
         for name, value in card["settings"][artifact].items()
-        if name not in free
+        if name not in UNCOMPARED
     )
 
 

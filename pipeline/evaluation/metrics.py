@@ -128,3 +128,8 @@ def reliability_bins(predictions: Predictions, n_bins: int) -> list[dict[str, An
 def confusion_counts(predictions: Predictions) -> np.ndarray:
     """Return the confusion matrix (7, 7): number of faces by true emotion (row) and predicted (column)."""
     return confusion_matrix(predictions.labels, predictions.predicted, labels=CLASSES)
+
+
+def confusion_shares(predictions: Predictions) -> np.ndarray:
+    """Return the confusion matrix (7, 7) with each row divided by its sum; zeros for an emotion without faces."""
+    return confusion_matrix(predictions.labels, predictions.predicted, labels=CLASSES, normalize="true")

@@ -1,7 +1,6 @@
-"""The colors of the emotions: the same one everywhere, in figures, on pictures and in the window."""
+"""Define the colors of the emotions, the same in figures, annotated images, the window and the page."""
 
-# M. Okabe and K. Ito's palette, which color-blind readers can tell apart (https://jfly.uni-koeln.de/color/),
-# with gray for Neutral.
+# The color-blind safe palette of M. Okabe and K. Ito (https://jfly.uni-koeln.de/color/), with gray for Neutral.
 EMOTION_COLORS = {
     "Angry": "#D55E00",
     "Disgust": "#009E73",
@@ -14,6 +13,6 @@ EMOTION_COLORS = {
 
 
 def to_rgb(color: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0 to 255, of "#RRGGBB"."""
+    """Convert "#RRGGBB" to red, green and blue, each 0 to 255."""
     red, green, blue = bytes.fromhex(color.removeprefix("#"))
     return red, green, blue

@@ -1,4 +1,4 @@
-"""One look for all figures: colors, type, and a footer that says which data they show."""
+"""Draw figures in one style and save them with a footer that names their data."""
 
 import os
 import sys
@@ -20,13 +20,16 @@ from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
 from pipeline.workflow.steps import RESULTS
 
-matplotlib.use("Agg")  # figures are files; a window opens only through `save(..., show=True)`
+matplotlib.use("Agg")  # figures are files; no window opens while plotting
 
-# A file's name may have letters that the font lacks; it shows boxes instead.
+# A file's name may have characters that the font lacks; they are drawn as boxes.
 warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
 
 TRAIN_COLOR, VALIDATION_COLOR = "#0072B2", "#D55E00"
-INK, FAINT = "#222222", "#666666"
+INK, FAINT, ALERT = "#222222", "#666666", "#B00020"  # text, secondary text, warnings
+MAX_GAP_S = 0.5  # a face's curves are interrupted where it was not detected for longer
+MIN_LABELED = 0.05  # smallest probability whose bar gets a number
+MIN_INSIDE = 0.7  # smallest probability whose number fits inside its bar
 
 plt.rcParams.update(
     {
@@ -46,7 +49,14 @@ plt.rcParams.update(
 
 @dataclass
 class FacePanel:
-    """What a network says of one face: pixels (48, 48) or (48, 48, 1), probabilities (7,), label if known."""
+    """A face in a gallery with its prediction.
+
+    Args:
+        pixels: (48, 48) or (48, 48, 1), uint8 or float in [0, 1].
+        probabilities: (7,), in the order of EMOTIONS.
+        title: drawn above the face.
+        label: the true emotion, if known; its name is bold.
+    """
 
     pixels: np.ndarray
     probabilities: np.ndarray
@@ -55,11 +65,15 @@ class FacePanel:
 
 
 def save_figure(figure: Figure, name: str, source: dict[str, Any], show: bool = False) -> Path:
-    """Save a figure as results/<name>, whole or not at all, with the data's name in its footer; says where.
+    """Save a figure atomically as results/<name>, with a footer that names its data, and close it.
 
-    `source` is step 2's artifact of that name. With `show`, and where there is a display, the picture opens.
+    Args:
+        source: step 2's artifact of that name.
+        show: also open the file, where there is a display.
+
+    Returns:
+        The path of the file.
     """
-    sample = source["is_sample"]
     figure.text(
         0.5,
         0.008,
@@ -67,15 +81,15 @@ def save_figure(figure: Figure, name: str, source: dict[str, Any], show: bool = 
         ha="center",
         va="bottom",
         fontsize=8.5,
-        color="#B00020" if sample else FAINT,
-        weight="bold" if sample else "normal",
-        parse_math=False,  # a file's name may hold dollar signs
+        color=ALERT if source["is_sample"] else FAINT,
+        weight="bold" if source["is_sample"] else "normal",
+        parse_math=False,  # a file's name may have dollar signs
     )
     path = RESULTS / name
     with atomic_write(path) as unfinished:
         figure.savefig(unfinished)
     plt.close(figure)
-    print(f"  picture: results/{printable(name)}")
+    print(f"  figure: results/{printable(name)}")
     if show:
         _open_file(path)
     return path
@@ -83,87 +97,97 @@ def save_figure(figure: Figure, name: str, source: dict[str, Any], show: bool = 
 
 def draw_face(axes: Axes, pixels: np.ndarray, title: str = "", color: str = INK) -> None:
     """Draw one face, (48, 48) or (48, 48, 1), uint8 or float in [0, 1], without ticks and frame."""
-    whitest = 255 if pixels.dtype == np.uint8 else 1.0
-    axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=whitest, interpolation="nearest")
+    white = 255 if pixels.dtype == np.uint8 else 1.0
+    axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=white, interpolation="nearest")
     axes.set_title(title, fontsize=8.5, color=color, weight="normal", pad=3, parse_math=False)
     axes.set_axis_off()
 
 
-def draw_gallery(lines: list[tuple[str, list[FacePanel]]]) -> Figure:
-    """Faces with the seven probabilities below each: a heading and some answers per line."""
-    columns = max(4, *(len(answers) for _, answers in lines))
+def draw_gallery(rows: list[tuple[str, list[FacePanel]]]) -> Figure:
+    """Draw rows of faces, each row with a heading and each face with its seven probabilities below."""
+    n_columns = max(4, *(len(panels) for _, panels in rows))
     heights = (0.35, 1.0, 0.75)  # of a heading, a face and its bars, in widths of a face
-    figure = plt.figure(figsize=(1.75 * columns, 0.5 + 2.75 * len(lines)))
+    figure = plt.figure(figsize=(1.75 * n_columns, 0.5 + 2.75 * len(rows)))
     grid = figure.add_gridspec(
-        len(heights) * len(lines), columns, height_ratios=heights * len(lines),
+        len(heights) * len(rows), n_columns, height_ratios=heights * len(rows),
         left=0.06, right=0.99, top=0.99, bottom=0.35 / figure.get_figheight(), hspace=0.1, wspace=0.4,
     )  # fmt: skip
-    for number, (heading, answers) in enumerate(lines):
+    for number, (heading, panels) in enumerate(rows):
         top = len(heights) * number
-        title = figure.add_subplot(grid[top, :])
-        title.set_axis_off()
-        title.text(-0.04, 0.75, heading, transform=title.transAxes, weight="bold", fontsize=11, va="center")
-        for column, answer in enumerate(answers):
-            draw_face(figure.add_subplot(grid[top + 1, column]), answer.pixels, answer.title)
-            _draw_bars(figure.add_subplot(grid[top + 2, column]), answer.probabilities, answer.label)
-    return figure
-
-
-def plot_emotions_over_time(tracks: dict[int, list[tuple[float, np.ndarray]]], most: int = 6) -> Figure:
-    """The emotions of each face of a video over time, those seen longest: a line of axes each.
-
-    tracks: by the face's number, when it was seen, in seconds, and the probabilities (7,) at that time.
-    """
-    longest = sorted(tracks, key=lambda number: len(tracks[number]), reverse=True)[:most]
-    figure, lines = plt.subplots(
-        len(longest), 1, figsize=(9, 1 + 1.9 * len(longest)), sharex=True, squeeze=False, layout="constrained"
-    )
-    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))
-    for axes, number in zip(lines[:, 0], sorted(longest), strict=True):
-        seconds, probabilities = zip(*tracks[number], strict=True)
-        # A gap in the lines where the face was not seen for a while.
-        gaps = np.flatnonzero(np.diff(seconds) > 0.5) + 1
-        seconds = np.insert(np.array(seconds, float), gaps, np.nan)
-        probabilities = np.insert(np.array(probabilities), gaps, np.nan, axis=0)
-        for name, shares in zip(EMOTIONS, probabilities.T, strict=True):
-            axes.plot(seconds, shares, color=EMOTION_COLORS[name], label=name, linewidth=1.8)
-        axes.set(ylim=(0, 1), yticks=(0, 0.5, 1), yticklabels=("0", "50%", "100%"), ylabel="probability")
-        axes.set_title(f"Face {number}", loc="left")
-    lines[-1, 0].set_xlabel("seconds")
-    figure.legend(*lines[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    if len(tracks) > most:
-        lines[-1, 0].annotate(
-            f"and {len(tracks) - most:,} faces seen for less long", (1, -0.35), xycoords="axes fraction", ha="right",
-            fontsize=8, color=FAINT,
-        )  # fmt: skip
+        axes = figure.add_subplot(grid[top, :])
+        axes.set_axis_off()
+        axes.text(-0.04, 0.75, heading, transform=axes.transAxes, weight="bold", fontsize=11, va="center")
+        for column, panel in enumerate(panels):
+            draw_face(figure.add_subplot(grid[top + 1, column]), panel.pixels, panel.title)
+            _draw_bars(figure.add_subplot(grid[top + 2, column]), panel.probabilities, panel.label)
     return figure
 
 
 def _draw_bars(axes: Axes, probabilities: np.ndarray, label: int | None) -> None:
-    """The seven probabilities of one face as small bars in their emotions' colors, the label's name bold."""
-    places = range(len(EMOTIONS))
-    axes.barh(places, probabilities, color=[EMOTION_COLORS[name] for name in EMOTIONS])
+    """Draw the probabilities (7,) as bars in the colors of their emotions, with the label's name in bold."""
+    positions = range(len(EMOTIONS))
+    axes.barh(positions, probabilities, color=[EMOTION_COLORS[name] for name in EMOTIONS])
     axes.set(xlim=(0, 1), xticks=(), ylim=(len(EMOTIONS) - 0.4, -0.6))
-    axes.set_yticks(places, EMOTIONS, fontsize=6.5)
+    axes.set_yticks(positions, EMOTIONS, fontsize=6.5)
     axes.tick_params(length=0, pad=1)
-    for place, name in enumerate(axes.get_yticklabels()):
-        name.set_fontweight("bold" if place == label else "normal")
-    for place, probability in enumerate(probabilities):
-        if probability >= 0.05:
-            inside = probability > 0.7  # a long bar has room for its number
-            where = (
-                {"x": probability - 0.02, "ha": "right", "color": "white"}
-                if inside
-                else {"x": probability + 0.02}
+    for position, text in enumerate(axes.get_yticklabels()):
+        text.set_fontweight("bold" if position == label else "normal")
+    for position, probability in enumerate(probabilities):
+        text = f"{probability:.0%}"
+        if probability > MIN_INSIDE:
+            axes.text(
+                probability - 0.02,
+                position,
+                text,
+                fontsize=6,
+                va="center_baseline",
+                ha="right",
+                color="white",
             )
-            axes.text(y=place, s=f"{probability:.0%}", fontsize=6, va="center_baseline", **where)
+        elif probability >= MIN_LABELED:
+            axes.text(probability + 0.02, position, text, fontsize=6, va="center_baseline")
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
+def plot_emotions_over_time(tracks: dict[int, list[tuple[float, np.ndarray]]], max_faces: int = 6) -> Figure:
+    """Plot the probabilities of the emotions over time, with axes of its own for each face of a video.
+
+    Args:
+        tracks: by track ID, the time of each detection, in seconds, and its probabilities (7,).
+        max_faces: number of faces to plot, those with the most detections.
+    """
+    track_ids = sorted(sorted(tracks, key=lambda track_id: len(tracks[track_id]), reverse=True)[:max_faces])
+    figure, grid = plt.subplots(
+        len(track_ids), 1, figsize=(9, 1 + 1.9 * len(track_ids)), sharex=True, squeeze=False, layout="constrained"
+    )  # fmt: skip
+    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))
+    for axes, track_id in zip(grid[:, 0], track_ids, strict=True):
+        _plot_track(axes, tracks[track_id])
+        axes.set_title(f"Face {track_id}", loc="left")
+    last = grid[-1, 0]
+    last.set_xlabel("time (s)")
+    figure.legend(*last.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    if len(tracks) > max_faces:
+        text = f"{len(tracks) - max_faces:,} more faces with fewer detections are not shown"
+        last.annotate(text, (1, -0.35), xycoords="axes fraction", ha="right", fontsize=8, color=FAINT)
+    return figure
+
+
+def _plot_track(axes: Axes, track: list[tuple[float, np.ndarray]]) -> None:
+    """Plot one face's probabilities over time, interrupted where it was not detected."""
+    seconds = np.array([second for second, _ in track], float)
+    probabilities = np.array([row for _, row in track])
+    gaps = np.flatnonzero(np.diff(seconds) > MAX_GAP_S) + 1
+    seconds = np.insert(seconds, gaps, np.nan)
+    probabilities = np.insert(probabilities, gaps, np.nan, axis=0)
+    for name, curve in zip(EMOTIONS, probabilities.T, strict=True):
+        axes.plot(seconds, curve, color=EMOTION_COLORS[name], label=name, linewidth=1.8)
+    axes.set(ylim=(0, 1), yticks=(0, 0.5, 1), yticklabels=("0", "50%", "100%"), ylabel="probability")
+
+
 def _open_file(path: Path) -> None:
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        print("  there is no display, so the picture is not opened")
+    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not has_display:
+        print("  no display found; the figure was not opened")
     else:
         webbrowser.open(path.as_uri())

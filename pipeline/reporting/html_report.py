@@ -1,7 +1,7 @@
-"""results/report.html: one page that shows the run, from whatever steps have run so far.
+"""Write results/report.html: one page about the run, from the steps that have run so far.
 
-Every number on it is read from what the steps left in results/ and data/; the page itself, its words and its
-looks, is pipeline/report.html.
+The page is one file that loads nothing else. Its numbers come from results/ and data/, its text and layout from
+templates/report.html.
 """
 
 from collections.abc import Callable
@@ -12,24 +12,10 @@ from typing import Any
 import jinja2
 
 from pipeline.data.fer2013 import EMOTIONS
-from pipeline.reporting.report_data import (
-    ReportData,
-    check_analysis,
-    check_layers,
-    check_metrics,
-    collect_exports,
-    collect_runs,
-    collect_settings,
-    collect_steps,
-    confusion_rows,
-    most_confident,
-    per_emotion,
-    read_image,
-    read_json,
-    reliability_bins,
-)
+from pipeline.reporting import report_data, report_figures
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_text
+from pipeline.workflow.formatting import shell_quote
 from pipeline.workflow.steps import RESULTS, STEPS
 
 TEMPLATE = Path(__file__).with_name("templates") / "report.html"
@@ -37,57 +23,52 @@ REPORT_PATH = RESULTS / "report.html"
 
 
 def write_report() -> Path:
-    """Write the page and return where it is."""
+    """Write the report and return its path."""
     store = ArtifactStore(script=TEMPLATE.name)
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda share, digits=2: f"{share:.{digits}%}"
     environment.globals["emotions"] = EMOTIONS
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     with store.lock():
-        write_text(REPORT_PATH, template.render(collect(store)))
+        write_text(REPORT_PATH, template.render(collect_sections(store)))
     return REPORT_PATH
 
 
-def collect(store: ArtifactStore) -> ReportData:
-    """All that the page shows. A part whose step hasn't run, or left what can't be read, says so instead."""
-    builders: dict[str, tuple[int, Callable[[ArtifactStore], Any]]] = {
-        "metrics": (9, lambda _: check_metrics(read_json("metrics.json"))),
-        "analysis": (3, lambda _: check_analysis(read_json("analysis.json"))),
-        "distribution": (4, lambda _: read_image("class_distribution.png")),
-        "faces": (5, lambda _: read_image("emotions.png")),
-        "mean_faces": (5, lambda _: read_image("mean_faces.png")),
-        "diagram": (7, lambda _: read_image("model.png")),
-        "layers": (7, lambda _: check_layers(read_json("model.json"))),
-        "curves": (10, lambda _: read_image("learning_curves.png")),
-        "confusion": (9, confusion_rows),
-        "pairs": (11, lambda _: read_image("confused_pairs.png")),
-        "per_emotion": (12, lambda _: per_emotion(read_json("classification_report.json"))),
-        "answers": (9, most_confident),
-        "reliability": (9, reliability_bins),
-        "exports": (13, lambda _: collect_exports()),
-        "environment": (1, lambda c: c.read("environment")),
-        "settings": (2, collect_settings),
+def collect_sections(store: ArtifactStore) -> dict[str, Any]:
+    """Return the variables of the template: sections, each with its content or the reason why there is none."""
+    image = report_figures.embed_image
+    sections: dict[str, tuple[int, Callable[[], Any]]] = {  # name: number of its step, builder
+        "environment": (1, lambda: store.read("environment")),
+        "source": (2, lambda: store.read("source")),
+        "settings": (2, lambda: report_data.collect_settings(store)),
+        "analysis": (3, report_data.collect_analysis),
+        "distribution": (4, lambda: image("class_distribution.png")),
+        "faces": (5, lambda: image("emotions.png")),
+        "mean_faces": (5, lambda: image("mean_faces.png")),
+        "diagram": (7, lambda: image("model.png")),
+        "layers": (7, report_data.collect_layers),
+        "runs": (8, report_data.collect_runs),
+        "metrics": (9, report_data.collect_metrics),
+        "confusion": (9, lambda: report_figures.build_confusion_rows(store)),
+        "examples": (9, lambda: report_figures.select_examples(store)),
+        "reliability": (9, lambda: report_figures.build_reliability_bins(store)),
+        "curves": (10, lambda: image("learning_curves.png")),
+        "pairs": (11, lambda: image("confused_pairs.png")),
+        "per_emotion": (12, report_data.collect_emotions),
+        "exports": (13, report_data.collect_exports),
     }
-    facts = {name: _part(number, build, store) for name, (number, build) in builders.items()}
-    source = _part(2, lambda c: c.read("source"), store)
-    trainings = _part(8, lambda _: collect_runs(), store)
-    return facts | {
-        "source": source,
-        "runs": trainings,
-        "steps": collect_steps(store),
-        "made": datetime.now().astimezone(),
-    }
+    content = {name: _build_section(step, build) for name, (step, build) in sections.items()}
+    return content | {"steps": report_data.collect_steps(store), "created": datetime.now().astimezone()}
 
 
-def _part(number: int, build: Callable[[ArtifactStore], Any], store: ArtifactStore) -> ReportData:
-    """{"content": what `build` makes}, or {"reason": a sentence on why there is none}."""
-    step = STEPS[number - 1]
-    run = f"Run: python {step.script}" if "&" not in step.script else f'Run: python "{step.script}"'
+def _build_section(number: int, build: Callable[[], Any]) -> dict[str, Any]:
+    """Return {"content": the result of `build`}, or {"reason": why it is missing and the command to run}."""
+    remedy = f"Run: python {shell_quote(STEPS[number - 1].script)}"
     try:
-        return {"content": build(store)}
+        return {"content": build()}
     except FileNotFoundError:
-        return {"reason": f"Step {number} has not run yet. {run}"}
+        return {"reason": f"Step {number} has not run yet. {remedy}"}
     except (ValueError, OSError) as error:
-        return {"reason": f"Not shown: {error}" if "Run: " in str(error) else f"Not shown: {error}. {run}"}
+        return {"reason": f"Not shown: {error}" if "Run: " in str(error) else f"Not shown: {error}. {remedy}"}
     except (KeyError, TypeError, IndexError, AttributeError):
-        return {"reason": f"What step {number} left is not of this version. {run}"}
+        return {"reason": f"The output of step {number} has another version's format. {remedy}"}

@@ -1,4 +1,4 @@
-"""results/runs.csv: one line for each training, so that "what did I change, did it help" has an answer."""
+"""Keep results/runs.csv, the log of all trainings: what changed since the previous run, and its accuracies."""
 
 import csv
 import io
@@ -15,73 +15,79 @@ from pipeline.workflow.steps import RESULTS
 
 COLUMNS = (
     "date", "data", "network", "parameters", "recipe", "changed", "seed", "epochs", "seconds",
-    "train_accuracy", "validation_accuracy", "test_accuracy", "settings", "weights",
+    "train_accuracy", "validation_accuracy", "test_accuracy", "settings", "weights_sha256",
 )  # fmt: skip
 RUN_LOG_PATH = RESULTS / "runs.csv"
 
-RunRecord = dict[str, Any]
+RunRecord = dict[str, Any]  # by column
+RunSettings = dict[str, dict[str, Any]]  # step: {field: value}
 
 
-def append_run(store: ArtifactStore, line: RunRecord) -> None:
-    """Add the line of the training in the cache.
+def append_run(store: ArtifactStore, record: RunRecord) -> None:
+    """Append the training whose weights are in data/trained_model.
 
-    What differs from the settings of the line before is told in `changed`. `weights` is the hash of
-    data/trained_model, by which `set_accuracies` finds the line.
+    Args:
+        record: values by column. `settings` and `changed`, the difference from the previous run's settings, are
+            added here. `weights_sha256` is the hash of data/trained_model, by which `set_accuracies` finds the run.
     """
-    now = collect_settings(store)
+    settings = collect_settings(store)
 
-    def append(lines: list[RunRecord]) -> list[RunRecord]:
-        before = _parse_settings(lines[-1]) if lines else now
-        told = {"changed": format_differences(before, now), "settings": json.dumps(now)}
-        return [*lines, {name: (line | told).get(name, "") for name in COLUMNS}]
+    def append(runs: list[RunRecord]) -> list[RunRecord]:
+        previous = _parse_settings(runs[-1]) if runs else settings
+        added = {"changed": format_differences(previous, settings), "settings": json.dumps(settings)}
+        return [*runs, {name: (record | added).get(name, "") for name in COLUMNS}]
 
     _update(store, append)
 
 
-def collect_settings(store: ArtifactStore) -> dict[str, dict[str, Any]]:
-    """The settings of the steps on which a training depends, {step: {name: value}}."""
+def collect_settings(store: ArtifactStore) -> RunSettings:
+    """Return the settings of the steps that a training depends on."""
     artifacts = {"preprocessing": "train_x", "network": "model", "training": "trained_model"}
     return {step: store.entry(artifact)["settings"] for step, artifact in artifacts.items()}
 
 
-def set_accuracies(store: ArtifactStore, weights: str, accuracies: dict[str, float]) -> None:
-    """Fill in what step 9 measured, {split: accuracy}; nothing happens where that training has no line."""
+def set_accuracies(store: ArtifactStore, weights_sha256: str, accuracies: dict[str, float]) -> None:
+    """Set the accuracies {split: accuracy} of the latest run with these weights; no error if it is not logged."""
 
-    def fill(lines: list[RunRecord]) -> list[RunRecord]:
-        for line in reversed(lines):
-            if line["weights"] == weights:
-                line |= {f"{split}_accuracy": f"{accuracy:.4f}" for split, accuracy in accuracies.items()}
+    def set_latest(runs: list[RunRecord]) -> list[RunRecord]:
+        for run in reversed(runs):
+            if run["weights_sha256"] == weights_sha256:
+                run |= {f"{split}_accuracy": f"{accuracy:.4f}" for split, accuracy in accuracies.items()}
                 break
-        return lines
+        return runs
 
-    _update(store, fill)
+    _update(store, set_latest)
 
 
 def read_runs(path: Path = RUN_LOG_PATH) -> list[RunRecord]:
-    """All lines as text, the oldest first; none where there is no file. What an older version lacks is empty."""
+    """Return all runs, the oldest first, all values as text; an empty list if there is no file.
+
+    A column that the file lacks is empty.
+    """
     if not path.exists():
         return []
     with open(path, encoding="utf-8", newline="") as file:
         try:
-            return [{name: line.get(name) or "" for name in COLUMNS} for line in csv.DictReader(file)]
+            return [{name: run.get(name) or "" for name in COLUMNS} for run in csv.DictReader(file)]
         except csv.Error as error:
-            raise ValueError(f"{path} is no CSV ({error}). Move it away to begin a new one.") from error
+            raise ValueError(
+                f"{path} is not a valid CSV ({error}). Move it away to start a new log."
+            ) from error
 
 
-def format_differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> str:
-    """Which settings differ, as "epochs 30 -> 50, keep last -> best"."""
-    changes = []
-    for step in after:
-        for name, value in after[step].items():
-            old = before.get(step, {}).get(name)
-            if old != value:
-                changes.append(f"{name} {old} -> {value}")
-    return ", ".join(changes)
+def format_differences(before: RunSettings, after: RunSettings) -> str:
+    """Format the settings that differ, as "epochs 30 -> 50, keep last -> best"."""
+    return ", ".join(
+        f"{name} {before.get(step, {}).get(name)} -> {value}"
+        for step, fields in after.items()
+        for name, value in fields.items()
+        if before.get(step, {}).get(name) != value
+    )
 
 
-def _parse_settings(line: RunRecord) -> dict[str, dict[str, Any]]:
+def _parse_settings(run: RunRecord) -> RunSettings:
     try:
-        return json.loads(line["settings"])
+        return json.loads(run["settings"])
     except ValueError:
         return {}
 
