@@ -1,13 +1,21 @@
-"""Run the project's scripts in a copy of it, as a user does: as processes, started from another folder."""
+"""Run the project's scripts in a copy of it, as a user does: as processes, started from another folder.
+
+Also provides photographs (from scikit-image), and files that look like images but are invalid.
+"""
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import skimage
+from PIL import Image
 
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import ROOT
@@ -67,3 +75,60 @@ def create_project(root: Path) -> Project:
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return Pearson's correlation of two images' values: 1 for the same image, about 0 for unrelated ones."""
     return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+
+
+def load_astronaut() -> Image.Image:
+    """Return a photograph (250x250) of one smiling face."""
+    return Image.fromarray(skimage.data.astronaut()).crop((100, 0, 350, 250))
+
+
+def encode_png(width: int, height: int, depth: int = 8, color: int = 2, rows: int = 0) -> bytes:
+    """Return a PNG file whose header declares a size, followed by that many rows of gray pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    compressor = zlib.compressobj(1)
+    row = b"\0" + b"\x80" * (width * depth // 8 * {0: 1, 2: 3, 6: 4}[color])
+    pixels = b"".join(compressor.compress(row) for _ in range(rows)) + compressor.flush()
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def write_invalid_images(folder: Path) -> list[str]:
+    """Write files that must be refused as images; return their names, and one of a file that does not exist."""
+    photograph = Image.fromarray(skimage.data.coffee())
+    for kind in ("jpg", "png", "gif", "webp"):
+        photograph.save(folder / f"cut.{kind}")
+        content = (folder / f"cut.{kind}").read_bytes()
+        (folder / f"cut.{kind}").write_bytes(content[: len(content) // 2])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("This is text.")
+    (folder / "start.jpg").write_bytes(b"\xff\xd8\xff\xe0" + b"\0" * 200)
+    (folder / "bomb.png").write_bytes(encode_png(30_000, 30_000))
+    (folder / "nothing.png").write_bytes(encode_png(100, 100))
+    Image.new("RGB", (1, 1)).save(folder / "dot.png")
+    Image.new("RGB", (3000, 19)).save(folder / "thin.png")
+    for name, value in (("nan", np.nan), ("inf", np.inf), ("below", -1.0)):
+        grays = np.full((50, 50), 0.5, np.float32)
+        grays[20, 20] = value
+        Image.fromarray(grays).save(folder / f"{name}.tif")
+    return [*sorted(path.name for path in folder.iterdir()), "missing.jpg"]
+
+
+def assert_same_bits(first: list[np.ndarray], second: list[np.ndarray]) -> None:
+    """Assert that two lists of arrays, such as weights, are equal bit for bit."""
+    assert len(first) == len(second)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True))
+
+
+def wait_for_epochs(project: Project, n_epochs: int, process: subprocess.Popen) -> None:
+    """Wait until the training that `process` runs has a checkpoint of at least `n_epochs` epochs."""
+    deadline_s = time.monotonic() + 120
+    while time.monotonic() < deadline_s and process.poll() is None:
+        store = project.store()
+        if store.has("checkpoint") and len(store.read("checkpoint")["history"]["loss"]) >= n_epochs:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no checkpoint of {n_epochs} epochs: {process.communicate()[0]}")

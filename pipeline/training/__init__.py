@@ -1,1 +1,1 @@
-"""What step 8 trains with."""
+"""Train a network: batches, schedules, fine-tuning, distillation, checkpoints and data parallelism."""

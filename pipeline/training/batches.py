@@ -1,4 +1,4 @@
-"""What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
+"""Feed training faces to `fit` in shuffled batches whose order and augmentation are reproducible."""
 
 from typing import Any
 
@@ -9,23 +9,29 @@ from pipeline.models.backend import keras
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """Batches of faces and labels, in an order that depends on `seed` and the epoch alone.
+    """Batches whose order and augmentation depend only on the seed and the epoch, so that training can resume.
 
-    So a training that goes on at epoch 7 sees what the unbroken one would have seen. `start_epoch` is to be
-    called as each epoch begins, and `fit` is to be told `shuffle=False`, else it shuffles the batches by itself.
-    faces: (N, 48, 48, 1) float32; labels: (N, 7) float32, one-hot.
+    Call `start_epoch` at the beginning of each epoch, and pass `shuffle=False` to `fit`, which otherwise shuffles
+    the batches again.
+
+    Args:
+        faces: (N, 48, 48, 1) float32 in [0, 1].
+        targets: (N, 7) float32 class distributions, such as one-hot labels.
+        batch_size: Faces per batch; the last batch may be smaller.
+        seed: Seed of the order and of the augmentation.
+        augmentation: Applied to each batch; None leaves the faces unchanged.
     """
 
     def __init__(
         self,
         faces: np.ndarray,
-        labels: np.ndarray,
+        targets: np.ndarray,
         batch_size: int,
         seed: int,
         augmentation: Augmentation | None = None,
     ):
         super().__init__()
-        self.faces, self.labels = faces, labels
+        self.faces, self.targets = faces, targets
         self.batch_size, self.seed = batch_size, seed
         self.augmentation = augmentation
         self.start_epoch(0)
@@ -35,22 +41,26 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        faces, labels = self.faces[rows], self.labels[rows]
+        faces, targets = self.faces[rows], self.targets[rows]
         if self.augmentation is None:
-            return faces, labels
-        return self.augmentation(faces, labels, np.random.default_rng((self.seed, self.epoch, index)))
+            return faces, targets
+        return self.augmentation(faces, targets, np.random.default_rng((self.seed, self.epoch, index)))
 
     def start_epoch(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Shuffle for this epoch, counted from 0; has the form of a callback's `on_epoch_begin`."""
+        """Shuffle the faces for an epoch, counted from 0; usable as the callback `on_epoch_begin`."""
         self.epoch = epoch
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.faces))
 
+    def replicated_faces(self, index: int) -> Any:
+        """Return the faces of a complete batch, on every device, for calling the model outside of `fit`."""
+        return self[index][0]
+
 
 def to_tf_dataset(batches: keras.utils.PyDataset) -> Any:
-    """The batches as `fit` is to be given them: on TensorFlow as a `tf.data.Dataset`.
+    """Convert the batches to a `tf.data.Dataset` on TensorFlow; return them unchanged on other backends.
 
-    Keras would make one of them itself, but leave tf.data's autotuning on. With that, many an epoch begins seconds
-    late, as if it waited for a sleeping thread of the epoch before, while nothing is computed (TensorFlow 2.21).
+    Keras converts them too, but with tf.data's autotuning, which delays the start of many epochs by several idle
+    seconds (TensorFlow 2.21).
     """
     if keras.backend.backend() != "tensorflow":
         return batches
@@ -60,7 +70,7 @@ def to_tf_dataset(batches: keras.utils.PyDataset) -> Any:
     options.autotune.enabled = False
     dataset = tf.data.Dataset.from_generator(
         lambda: (batches[index] for index in range(len(batches))),
-        output_signature=tuple(tf.TensorSpec((None, *some.shape[1:]), some.dtype) for some in batches[0]),
+        output_signature=tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0]),
     )
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
     return dataset.prefetch(2).with_options(options)

@@ -1,102 +1,145 @@
-"""What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
+"""Save the state of a training after each epoch, and resume from it with the same result, bit for bit."""
 
+import dataclasses
 import time
 from typing import Any
 
 import numpy as np
 
 from pipeline.models.backend import keras
+from pipeline.training.distributed import SingleProcess
 from pipeline.training.ema import EvaluateEMA
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.fingerprint import compute_fingerprint
+from pipeline.workflow.steps import ROOT
+
+# Settings that do not change the weights, so that a checkpoint with other values of them is usable.
+NEUTRAL_SETTINGS = ("resume", "verbose", "keep", "distribute", "num_processes", "process_id", "coordinator")
+
+
+def collect_dependencies(settings: Any, store: ArtifactStore) -> dict[str, Any]:
+    """Return what determines the trained weights: settings, hashes of inputs and teachers, and Keras's backend."""
+    values = dataclasses.asdict(settings)
+    for name in NEUTRAL_SETTINGS:
+        del values[name]
+    values["teachers"] = [compute_fingerprint(ROOT / path)["sha256"] for path in settings.teachers]
+    return {"settings": values, "inputs": dict(store.inputs), "backend": keras.backend.backend()}
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps the state of a training in data/checkpoint after each epoch, and its history and best weights.
+    """Write the artifact `checkpoint` after each epoch; keep the history and the best weights; stop early.
 
-    `dependencies` is all that the result depends on; a checkpoint with others is not gone on from. After `patience`
-    epochs without a better accuracy on validation the training ends; 0 lets it run. Where there is an `average`, its
-    weights are the ones that count.
+    Args:
+        store: Where the checkpoint is written.
+        dependencies: From `collect_dependencies`; a checkpoint with other dependencies is not used.
+        strategy: Shares a checkpoint among the processes of a distributed training; the coordinator writes it.
+        ema: Gives the weights that were validated.
+        patience: Epochs without a better validation accuracy after which training stops; 0 never stops it.
+
+    Attributes:
+        history: {metric: value of each epoch}, from all epochs before and after a resume.
+        last_weights: Weights as validated in the last epoch.
+        best_weights: Weights of the first epoch with the highest validation accuracy.
     """
 
-    def __init__(self, store: ArtifactStore, dependencies: dict[str, Any], patience: int = 0):
+    def __init__(
+        self,
+        store: ArtifactStore,
+        dependencies: dict[str, Any],
+        strategy: SingleProcess,
+        ema: EvaluateEMA,
+        patience: int = 0,
+    ):
         super().__init__()
-        self.store, self.dependencies, self.patience = store, dependencies, patience
-        self.average: EvaluateEMA | None = None
+        self.store, self.dependencies, self.strategy = store, dependencies, strategy
+        self.ema, self.patience = ema, patience
         self.history: dict[str, list[float]] = {}
+        self.last_weights: list[np.ndarray] = []
         self.best_weights: list[np.ndarray] = []
-        self.found: dict[str, Any] = {}
+        self._loaded: dict[str, Any] = {}
+
+    @property
+    def n_epochs(self) -> int:
+        """Number of completed epochs."""
+        return len(self.history.get("loss", []))
+
+    @property
+    def best_epoch(self) -> int:
+        """First epoch, counted from 0, with the highest validation accuracy."""
+        return int(np.argmax(self.history["val_accuracy"]))
+
+    @property
+    def has_stopped_early(self) -> bool:
+        """Whether the validation accuracy has not improved for `patience` epochs."""
+        return 0 < self.patience < self.n_epochs and self.n_epochs - 1 - self.best_epoch >= self.patience
 
     def load(self) -> None:
-        """Take up the history of a usable checkpoint, if there is one; its state waits for `restore`."""
+        """Load a checkpoint that matches the dependencies, if there is one; `restore` applies it to the model."""
+        self._loaded = self.strategy.broadcast(self._read() if self.strategy.is_coordinator else {})
+        if self._loaded:
+            self.history = self._loaded["history"]
+            self.last_weights, self.best_weights = self._loaded["last_weights"], self._loaded["best_weights"]
+
+    def _read(self) -> dict[str, Any]:
         if not self.store.has("checkpoint"):
-            return
+            return {}
         try:
             checkpoint = self.store.read("checkpoint", track=False)
         except (ValueError, FileNotFoundError) as error:
-            print(f"  The checkpoint is of no use ({error}); training starts anew.")
-            return
+            print(f"  Checkpoint cannot be read ({error}); starting from scratch.", flush=True)
+            return {}
         if checkpoint["dependencies"] != self.dependencies:
-            print("  The checkpoint in data/ is of another network, data or settings; training starts anew.")
+            print("  Checkpoint does not match these settings; starting from scratch.", flush=True)
+            return {}
+        n_epochs = len(checkpoint["history"]["loss"])
+        print(f"  Resuming after epoch {n_epochs} from data/checkpoint (--no-resume starts from scratch).")
+        return checkpoint
+
+    def restore(self, model: keras.Model, phase_start: int) -> None:
+        """Set a compiled model, and its optimizer unless its phase starts here, to the state that `load` found."""
+        if not self._loaded:
             return
-        self.history, self.best_weights = checkpoint["history"], checkpoint["best_weights"]
-        self.found = checkpoint
-        epochs = self.epochs()
-        print(f"  Going on after epoch {epochs}, from the checkpoint in data/. (To start anew: --no-resume)")
-
-    def restore(self, model: keras.Model) -> None:
-        """Put the state that was found into the model, compiled for the phase of the last epoch in the history."""
-        self.set_model(model)
-        for variable, value in zip(self._state(), self.found["state"], strict=True):
+        variables, values = get_model_variables(model), self._loaded["model_state"]
+        if self.n_epochs > phase_start:
+            model.optimizer.build(model.trainable_variables)
+            variables = variables + model.optimizer.variables
+            values = values + self._loaded["optimizer_state"]
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        if self.average:
-            self.average.weights = self.found["last_weights"]
-        self.found = {}
-
-    def epochs(self) -> int:
-        """How many epochs are behind the training."""
-        return len(self.history.get("loss", []))
-
-    def best_epoch(self) -> int:
-        """The first epoch, counted from 0, with the highest accuracy on validation."""
-        return int(np.argmax(self.history["val_accuracy"]))
-
-    def last_weights(self) -> list[np.ndarray]:
-        """The weights as validated last: the running average where there is one."""
-        return self.average.weights if self.average else self.model.get_weights()
-
-    def has_run_out_of_patience(self) -> bool:
-        epochs = self.epochs()
-        return bool(self.patience and epochs and epochs - 1 - self.best_epoch() >= self.patience)
+        self._loaded = {}
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.started = time.perf_counter()
+        self.epoch_started_s = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        for name, value in (figures | {"seconds": time.perf_counter() - self.started}).items():
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        metrics["seconds"] = time.perf_counter() - self.epoch_started_s
+        for name, value in metrics.items():
             self.history.setdefault(name, []).append(value)
-        if self.best_epoch() == epoch:
-            self.best_weights = self.last_weights()
-        self.keep([keras.ops.convert_to_numpy(variable) for variable in self._state()])
-        if self.has_run_out_of_patience():
+        self.last_weights = self.ema.get_validated_weights()
+        if self.best_epoch == epoch:
+            self.best_weights = self.last_weights
+        if self.strategy.is_coordinator:
+            self._write()
+        if self.has_stopped_early:
             self.model.stop_training = True
 
-    def keep(self, state: list[np.ndarray]) -> None:
-        """Write it all into data/."""
+    def _write(self) -> None:
+        to_numpy = keras.ops.convert_to_numpy
         self.store.write(
             checkpoint={
                 "dependencies": self.dependencies,
                 "history": self.history,
+                "last_weights": self.last_weights,
                 "best_weights": self.best_weights,
-                "last_weights": self.last_weights() if self.average else [],
-                "state": state,
+                "model_state": [to_numpy(variable) for variable in get_model_variables(self.model)],
+                "optimizer_state": [to_numpy(variable) for variable in self.model.optimizer.variables],
             }
         )
 
-    def _state(self) -> list[keras.Variable]:
-        """All that training changes: weights, the seeds of random layers, and the optimizer's memory."""
-        model = self.model
-        model.optimizer.build(model.trainable_variables)
-        layers = model._flatten_layers(include_self=False)
-        seeds = [layer.seed_generator.state for layer in layers if hasattr(layer, "seed_generator")]
-        return [*model.weights, *seeds, *model.optimizer.variables]
+
+def get_model_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return the weights of a model and the states of the random generators of its layers, such as dropout."""
+    layers = model._flatten_layers(include_self=False)
+    generators = [layer.seed_generator for layer in layers if hasattr(layer, "seed_generator")]
+    return [*model.weights, *(generator.state for generator in generators)]

@@ -1,33 +1,59 @@
-"""What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
+"""Knowledge distillation: train on soft targets, the predictions of more accurate models.
+
+G. Hinton, O. Vinyals and J. Dean, "Distilling the Knowledge in a Neural Network", 2015.
+"""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from pipeline.evaluation import predict
 from pipeline.models import serialization
+from pipeline.models.backend import keras
 from pipeline.training.fast_layers import build_fast_copy
+from pipeline.training.ranges import check_fraction
 from pipeline.workflow.steps import ROOT
+
+BATCH_SIZE = 512  # faces per prediction
+
+
+def validate_distillation(settings: Any) -> None:
+    """Raise ValueError for a distillation_weight outside [0, 1]."""
+    check_fraction(settings, "distillation_weight", inclusive=True)
 
 
 def distill_targets(
-    teachers: tuple[str, ...], faces: np.ndarray, labels: np.ndarray, share: float
+    teachers: tuple[str, ...], faces: np.ndarray, targets: np.ndarray, weight: float
 ) -> np.ndarray:
-    """Labels (N, 7), `share` of them the mean answer of saved models to the faces and their mirror images.
+    """Mix the teachers' mean prediction into the targets; return the targets unchanged without teachers.
 
-    teachers: files, their paths seen from the project's folder.
-    G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
+    Args:
+        teachers: Paths of saved models (.keras), relative to the project's folder.
+        faces: (N, 48, 48, 1) float32 in [0, 1]; a teacher's prediction averages each face and its mirror image.
+        targets: (N, 7) float32 class distributions.
+        weight: Weight of the teachers' prediction in [0, 1].
+
+    Returns:
+        (N, 7) float32 class distributions.
     """
+    if not teachers:
+        return targets
     models = [build_fast_copy(serialization.load_model(ROOT / path), "float32") for path in teachers]
-    answers = []
-    bar = tqdm(
-        total=len(models) * len(faces), desc="  asking the teachers", unit="face", delay=1, leave=False
+    progress = tqdm(
+        total=len(models) * len(faces), desc="  teacher predictions", unit="face", delay=1, leave=False
     )
-    with bar:
-        for model in models:
-            told = []
-            for start in range(0, len(faces), 512):
-                some = faces[start : start + 512]
-                told.append(predict.predict_proba(model, some, tta=2))
-                bar.update(len(some))
-            answers.append(np.concatenate(told))
-    return ((1 - share) * labels + share * np.mean(answers, axis=0)).astype(np.float32)
+    with progress:
+        predictions = [_predict(model, faces, progress.update) for model in models]
+    return ((1 - weight) * targets + weight * np.mean(predictions, axis=0)).astype(np.float32)
+
+
+def _predict(model: keras.Model, faces: np.ndarray, update_progress: Callable[[int], Any]) -> np.ndarray:
+    """Return a teacher's probabilities, (N, 7) float32."""
+    probabilities = []
+    for start in range(0, len(faces), BATCH_SIZE):
+        batch = faces[start : start + BATCH_SIZE]
+        probabilities.append(predict.predict_proba(model, batch, tta=2))
+        update_progress(len(batch))
+    return np.concatenate(probabilities)

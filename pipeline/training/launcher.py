@@ -1,11 +1,4 @@
-"""Step 8 on several devices and machines at once, by Keras's data parallelism on JAX.
-
-Each device computes the slopes of its share of each batch, and all take the same step by their mean: the result is
-that of one device, but for the order in which numbers are added. So it is not the same bit for bit, and where a
-training magnifies roundings, as at a high learning rate, the curves part after some epochs, as they do when its first
-weights change by a ten-millionth. Each machine is a host, with the whole project and a data/ of its own; host 0 alone
-writes, and tells the others where to go on.
-"""
+"""Relaunch step 8 on JAX for distributed training, and explain why a worker process failed."""
 
 import importlib.util
 import os
@@ -17,67 +10,74 @@ import threading
 from pathlib import Path
 from typing import Any
 
-WORKER_VARIABLE = (
-    "PIPELINE_DISTRIBUTED"  # environment variable by which the process that computes knows itself
-)
+WORKER_VARIABLE = "PIPELINE_DISTRIBUTED_WORKER"  # environment variable that marks the worker process
 CONNECT_ERROR = re.compile("RegisterTask|GetTopology|TopologyExchange")
 CONNECTION_LOST_ERROR = re.compile("gloo|nccl|distributed service|coordination", re.IGNORECASE)
+INSTALL_JAX = ".venv/bin/python -m pip install -r requirements-distribute.txt"
+RESTART = "Run the same command in every process again; training resumes after the last completed epoch."
 
 
-def relaunch_on_jax(settings: Any) -> None:
-    """Where `settings` say distribute, run this command again in a process that computes with JAX, and end as it does.
+def relaunch_on_jax(settings: Any) -> bool:
+    """Return whether this process writes the results; for a distributed training, run it in a worker process first.
 
-    A process of its own, because Keras takes its backend when it is imported, and because JAX ends a process that has
-    lost another host from within compiled code, where no Python can say why.
+    With `distribute`, this command runs again as a worker with the JAX backend, and this process exits with the
+    worker's status. A separate process is needed because Keras selects its backend on import, and because JAX aborts
+    a process that loses the connection from compiled code, where Python cannot report the reason.
     """
-    if not settings.distribute:
-        return
-    if WORKER_VARIABLE in os.environ:
+    if settings.distribute:
+        if WORKER_VARIABLE not in os.environ:
+            _run_worker(settings)
         threading.Thread(target=_exit_with_parent, daemon=True).start()
-        return
+    return settings.process_id == 0
+
+
+def _run_worker(settings: Any) -> None:
+    """Run this command in a worker process with the JAX backend, and exit with its status."""
     script = Path(sys.argv[0]).name
     if importlib.util.find_spec("jax") is None:
         sys.exit(
-            f"{script}: distribute computes with JAX, which this Python ({sys.executable}) lacks. "
-            "Run: .venv/bin/python -m pip install -r requirements-distribute.txt"
+            f"{script}: distribute requires JAX, which is not installed in {sys.executable}. Run: {INSTALL_JAX}"
         )
     command = [sys.executable, *sys.orig_argv[1:]]
     environment = os.environ | {"KERAS_BACKEND": "jax", WORKER_VARIABLE: "1"}
-    with tempfile.TemporaryFile() as kept_back:
-        child = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=kept_back)
+    with tempfile.TemporaryFile() as stderr_file:
+        worker = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=stderr_file)
         try:
-            status = child.wait()
+            status = worker.wait()
         except KeyboardInterrupt:
-            child.kill()  # it may be waiting in compiled code, deaf to the keyboard; nothing is ever half written
-            child.wait()
+            worker.kill()  # compiled code may not respond to Ctrl-C; writes are atomic, so killing is safe
+            worker.wait()
             raise
-        kept_back.seek(0)
-        said = kept_back.read().decode(errors="backslashreplace")
+        stderr_file.seek(0)
+        stderr = stderr_file.read().decode(errors="backslashreplace")
     if status == 0:
         sys.exit(0)
-    ended = explain_failure(status, said, settings)
-    if not ended or os.environ.get("PIPELINE_TRACEBACK"):
-        sys.stderr.write(said)
-    sys.exit(f"{script}: {ended}" if ended else 1)
+    reason = explain_failure(status, stderr, settings)
+    if not reason or os.environ.get("PIPELINE_TRACEBACK"):
+        sys.stderr.write(stderr)
+    sys.exit(f"{script}: {reason}" if reason else 1)
 
 
-def explain_failure(status: int, said: str, settings: Any) -> str:
-    """A sentence on why the process that computes failed; empty where `said`, its standard error, is one already."""
-    again = "Start the same command on every host again: training goes on after the last whole epoch."
-    if CONNECT_ERROR.search(said):
+def explain_failure(status: int, stderr: str, settings: Any) -> str:
+    """Return why a worker failed and what to do; empty where its standard error already says so.
+
+    Args:
+        status: Exit status of the worker; negative for a signal.
+        stderr: Standard error of the worker.
+        settings: Settings of step 8; reads num_processes and coordinator.
+    """
+    if CONNECT_ERROR.search(stderr):
         return (
-            f"not all {settings.hosts} hosts came together at {settings.coordinator}. Does each run this command, with "
-            "a --host of its own and the same --hosts and --coordinator, and does no firewall keep them apart?"
+            f"not all {settings.num_processes} processes connected to {settings.coordinator}. Run this command in each "
+            "process with its own --process-id and the same --num-processes and --coordinator, check the firewalls, "
+            "or set PIPELINE_CONNECT_TIMEOUT_S to wait longer."
         )
-    if CONNECTION_LOST_ERROR.search(said):
-        return (
-            "another host has ended or can no longer be reached, so the training ends here too. See what it says. "
-            + again
-        )
-    return f"the training was killed by signal {-status}. {again}" if status < 0 else ""
+    if CONNECTION_LOST_ERROR.search(stderr):
+        return f"the connection to another process is lost; see the output of that process. {RESTART}"
+    return f"training was killed by signal {-status}. {RESTART}" if status < 0 else ""
 
 
 def _exit_with_parent() -> None:
-    """The standard input is a pipe from the watching process, which ends with it, however it dies."""
-    os.read(0, 1)  # not sys.stdin, whose lock a thread must not hold when Python ends
+    """Exit when the launching process ends: the standard input is a pipe from it."""
+    os.read(0, 1)  # not sys.stdin, whose lock a thread must not hold when Python exits
     os._exit(1)

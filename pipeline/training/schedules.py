@@ -1,6 +1,4 @@
-"""What step 8 trains with: batches in a reproducible order, and checkpoints to go on from."""
-
-import numpy as np
+"""Build the learning rate schedule: constant, or linear warm-up followed by cosine decay."""
 
 from pipeline.models.backend import keras
 
@@ -8,19 +6,22 @@ from pipeline.models.backend import keras
 def build_schedule(
     peak: float, schedule: str, warmup_epochs: float, epochs: int, steps_per_epoch: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate over a training: "constant", or "cosine", from `peak` to 0 after a straight warm-up."""
+    """Return a learning rate, or a schedule of it over the steps of a training phase.
+
+    Args:
+        peak: Highest learning rate.
+        schedule: "constant", or "cosine": decays from `peak` to 0 by the last step (Loshchilov and Hutter, "SGDR:
+            Stochastic Gradient Descent with Warm Restarts", 2017, without restarts).
+        warmup_epochs: Epochs of linear increase from 0 to `peak`, for "cosine" only.
+        epochs: Epochs of the phase, warm-up included.
+        steps_per_epoch: Batches per epoch.
+    """
     if schedule == "constant":
         return peak
-    warmup = round(warmup_epochs * steps_per_epoch)
+    warmup_steps = round(warmup_epochs * steps_per_epoch)
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else peak,
-        decay_steps=epochs * steps_per_epoch - warmup,
-        warmup_target=peak if warmup else None,
-        warmup_steps=warmup,
+        initial_learning_rate=0.0 if warmup_steps else peak,
+        decay_steps=epochs * steps_per_epoch - warmup_steps,
+        warmup_target=peak if warmup_steps else None,
+        warmup_steps=warmup_steps,
     )
-
-
-def class_weights(labels: np.ndarray) -> dict[int, float]:
-    """Weights that make all emotions count the same, as scikit-learn's "balanced"; labels (N, 7), one-hot."""
-    counts = labels.sum(axis=0)
-    return {label: float(len(labels) / (len(counts) * count)) for label, count in enumerate(counts) if count}

@@ -1,0 +1,41 @@
+"""Summarize the history of a training, for the screen and for the run log."""
+
+from datetime import datetime
+from typing import Any
+
+from pipeline.models.backend import keras
+
+
+def format_summary(history: dict[str, list[float]], best_epoch: int, keep: str) -> str:
+    """Return the accuracies of the last and of the best epoch as text.
+
+    Args:
+        history: {metric: value of each epoch}.
+        best_epoch: Epoch, counted from 0, with the highest validation accuracy.
+        keep: Whose weights are the trained model's, "last" or "best".
+    """
+    n_epochs = len(history["loss"])
+    lines = [f"  Trained for {n_epochs} epochs in {sum(history['seconds']):.0f} s."]
+    for label, epoch in (("last", n_epochs - 1), ("best validation", best_epoch)):
+        train, validation = history["accuracy"][epoch], history["val_accuracy"][epoch]
+        lines.append(
+            f"  {label + ':':<17}epoch {epoch + 1:>3}, train {train:.2%}, validation {validation:.2%}"
+        )
+    return "\n".join([*lines, f"  Saved the weights of the {keep} epoch as data/trained_model."])
+
+
+def build_run_record(
+    model: keras.Model, history: dict[str, list[float]], recipe: str, seed: int
+) -> dict[str, Any]:
+    """Return the row of results/runs.csv that describes a training: network, recipe, duration and accuracies."""
+    return {
+        "date": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
+        "network": model.name,
+        "recipe": recipe,
+        "parameters": model.count_params(),
+        "seed": seed,
+        "epochs": len(history["loss"]),
+        "seconds": round(sum(history["seconds"]), 1),
+        "train_accuracy": f"{history['accuracy'][-1]:.4f}",
+        "validation_accuracy": f"{history['val_accuracy'][-1]:.4f}",
+    }

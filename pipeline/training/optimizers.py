@@ -1,0 +1,44 @@
+"""Build the optimizer of a training phase."""
+
+from typing import Any
+
+from pipeline.models.backend import keras
+from pipeline.training.fine_tuning import Phase
+from pipeline.training.ranges import check_fraction, check_not_negative, check_positive
+from pipeline.training.schedules import build_schedule
+
+SGD_MOMENTUM = 0.9
+
+
+def validate_optimizer(settings: Any) -> None:
+    """Raise ValueError for optimizer settings out of range."""
+    check_positive(settings, "learning_rate")
+    check_not_negative(settings, "weight_decay")
+    check_fraction(settings, "label_smoothing", "ema_momentum")
+    if settings.weight_decay and settings.optimizer == "adam":
+        raise ValueError("weight_decay requires the optimizer adamw or sgd; adam has none.")
+
+
+def build_optimizer(settings: Any, phase: Phase, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """Return the optimizer of a training phase, with its learning rate schedule.
+
+    Args:
+        settings: Settings of step 8; reads optimizer, weight_decay, warmup_epochs and ema_momentum.
+        phase: Gives the learning rate, the schedule and the number of epochs.
+        steps_per_epoch: Batches per epoch.
+    """
+    n_epochs = phase.stop - phase.start
+    learning_rate = build_schedule(
+        phase.learning_rate, phase.schedule, settings.warmup_epochs, n_epochs, steps_per_epoch
+    )
+    # The new head on a frozen backbone learns within a few steps; an EMA would lag behind it.
+    use_ema = bool(settings.ema_momentum) and not phase.is_frozen
+    ema = {"use_ema": True, "ema_momentum": settings.ema_momentum} if use_ema else {}
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(learning_rate, **ema)
+    if settings.optimizer == "adamw":
+        return keras.optimizers.AdamW(learning_rate, weight_decay=settings.weight_decay, **ema)
+    weight_decay = settings.weight_decay or None
+    return keras.optimizers.SGD(
+        learning_rate, momentum=SGD_MOMENTUM, nesterov=True, weight_decay=weight_decay, **ema
+    )

@@ -1,0 +1,73 @@
+"""kill -9 at random moments of each step: data/ and results/ stay readable, and the step succeeds when run again."""
+
+import json
+import random
+import time
+
+import pytest
+from helpers import Project
+from PIL import Image
+
+from pipeline.workflow.steps import STEPS
+
+pytestmark = pytest.mark.slow
+
+N_KILLS = {
+    "Load_dataSets.py": 5,
+    "Analizing_DataSet.py": 3,
+    "Visualize_the_DataSet_Graph.py": 3,
+    "Visualize_Emotions.py": 3,
+    "Pre-processing_Data.py": 5,
+    "LeNet-5_model.py": 2,
+    "Compiling_model.py": 3,
+    "Performance.py": 2,
+    "Visualize_Training_&_Validation.py": 2,
+    "Confusion_Matrix.py": 3,
+    "Classification.py": 3,
+    "Save_model.py": 3,
+}
+FLAGS = {"Load_dataSets.py": ["--sample-size", 600], "Compiling_model.py": ["--epochs", 3]}
+STARTUP_SHARE = 0.3  # of a step's duration, in which Python only imports
+
+
+@pytest.fixture(scope="module")
+def small(prepared, tmp_path_factory):
+    """All steps have run on 600 synthetic faces."""
+    project = prepared.copy(tmp_path_factory.mktemp("small") / "project")
+    for step in STEPS[1:]:
+        project.run(step.script, *FLAGS.get(step.script, []))
+    return project
+
+
+def assert_readable(project: Project) -> None:
+    store = project.store()
+    for name in store.manifest()["artifacts"]:
+        try:
+            store.read(name)
+        except ValueError as error:  # artifacts of later steps become stale, but none may be damaged
+            assert "stale" in str(error)
+    for path in project.results.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                image.load()
+
+
+@pytest.mark.parametrize(("script", "n_kills"), N_KILLS.items())
+def test_a_step_killed_at_random_moments_succeeds_when_run_again(small, script, n_kills):
+    rng = random.Random(script)
+    flags = FLAGS.get(script, [])
+    started_s = time.monotonic()
+    small.run(script, *flags)
+    duration_s = time.monotonic() - started_s
+    for _ in range(n_kills):
+        process = small.start(script, *flags)
+        time.sleep(rng.uniform(STARTUP_SHARE, 1.0) * duration_s)
+        process.kill()
+        process.communicate()
+        assert_readable(small)
+    small.run(script, *flags)
+    assert_readable(small)

@@ -1,0 +1,32 @@
+"""Summary and run record of a training."""
+
+from pipeline.models.backend import keras
+from pipeline.training.history import build_run_record, format_summary
+
+HISTORY = {
+    "loss": [2.0, 1.5, 1.2],
+    "accuracy": [0.3, 0.4, 0.5],
+    "val_accuracy": [0.25, 0.45, 0.35],
+    "seconds": [1.0, 2.0, 3.0],
+}
+
+
+def test_summary_shows_the_last_and_the_best_epoch():
+    last, best = format_summary(HISTORY, best_epoch=1, keep="best").splitlines()[1:3]
+    assert all(fact in last for fact in ("3", "50.00%", "35.00%"))
+    assert all(fact in best for fact in ("2", "40.00%", "45.00%"))
+
+
+def test_run_record_describes_network_and_history():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(7)], name="Small")
+    record = build_run_record(model, HISTORY, recipe="baseline", seed=3)
+    expected = {
+        "network": "Small",
+        "parameters": 35,
+        "recipe": "baseline",
+        "seed": 3,
+        "epochs": 3,
+        "seconds": 6.0,
+    }
+    assert record.items() >= expected.items()
+    assert (record["train_accuracy"], record["validation_accuracy"]) == ("0.5000", "0.3500")

@@ -1,0 +1,52 @@
+"""Learning rate schedules, optimizers and class weights, against hand arithmetic and scikit-learn."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_class_weight
+
+from pipeline.models.backend import keras
+from pipeline.training.class_weights import balance_classes
+from pipeline.training.fine_tuning import Phase
+from pipeline.training.optimizers import build_optimizer
+from pipeline.training.schedules import build_schedule
+
+
+def test_learning_rate_rises_linearly_and_decays_as_a_cosine():
+    schedule = build_schedule(0.1, "cosine", warmup_epochs=2, epochs=10, steps_per_epoch=5)
+    expected = [0.1 * step / 10 for step in range(10)]
+    expected += [0.1 * (1 + np.cos(np.pi * step / 40)) / 2 for step in range(41)]
+    np.testing.assert_allclose([float(schedule(step)) for step in range(51)], expected, atol=1e-6)
+
+
+def test_constant_learning_rate_ignores_the_warmup():
+    assert build_schedule(0.1, "constant", warmup_epochs=2, epochs=10, steps_per_epoch=5) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adam", keras.optimizers.Adam), ("adamw", keras.optimizers.AdamW), ("sgd", keras.optimizers.SGD)],
+)
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_optimizer_keeps_an_ema_unless_the_backbone_is_frozen(name, kind, is_frozen):
+    settings = SimpleNamespace(
+        optimizer=name, weight_decay=0.05 * (name != "adam"), warmup_epochs=0, ema_momentum=0.9
+    )
+    optimizer = build_optimizer(settings, Phase(0, 2, 0.01, "constant", is_frozen), steps_per_epoch=5)
+    assert type(optimizer) is kind
+    assert float(optimizer.learning_rate) == pytest.approx(0.01)
+    assert optimizer.use_ema is not is_frozen
+    if name != "adam":
+        assert optimizer.weight_decay == 0.05
+
+
+def test_class_weights_are_scikit_learns_balanced_ones(rng):
+    labels = rng.integers(0, 7, 500)
+    expected = compute_class_weight("balanced", classes=np.arange(7), y=labels)
+    weights = balance_classes(np.eye(7, dtype=np.float32)[labels])
+    np.testing.assert_allclose([weights[label] for label in range(7)], expected, rtol=1e-12)
+
+
+def test_class_weights_leave_out_absent_classes():
+    assert balance_classes(np.eye(7, dtype=np.float32)[[0, 0, 3]]) == {0: 0.75, 3: 1.5}
