@@ -1,1 +1,1 @@
-"""Predictions, test-time augmentation and metrics."""
+"""Prediction, test-time augmentation, metrics and calibration."""

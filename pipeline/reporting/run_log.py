@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -59,19 +58,19 @@ def set_accuracies(store: ArtifactStore, weights_sha256: str, accuracies: dict[s
     _update(store, set_latest)
 
 
-def read_runs(path: Path = RUN_LOG_PATH) -> list[RunRecord]:
+def read_runs() -> list[RunRecord]:
     """Return all runs, the oldest first, all values as text; an empty list if there is no file.
 
     A column that the file lacks is empty.
     """
-    if not path.exists():
+    if not RUN_LOG_PATH.exists():
         return []
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(RUN_LOG_PATH, encoding="utf-8", newline="") as file:
         try:
             return [{name: run.get(name) or "" for name in COLUMNS} for run in csv.DictReader(file)]
         except csv.Error as error:
             raise ValueError(
-                f"{path} is not a valid CSV ({error}). Move it away to start a new log."
+                f"{RUN_LOG_PATH} is not a valid CSV ({error}). Move it away to start a new log."
             ) from error
 
 

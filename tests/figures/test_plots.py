@@ -1,0 +1,90 @@
+"""Check what the figures show, by reading the artists that Matplotlib draws."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures import palette, plots
+
+SAMPLE = {"is_sample": True, "label": "a sample, with $dollar$ signs"}
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "RESULTS", tmp_path)
+    yield tmp_path
+    plt.close("all")
+
+
+def test_a_saved_figure_names_its_data_and_is_closed(results):
+    figure = plt.figure()
+    path = plots.save_figure(figure, "figure.png", SAMPLE)
+    assert path == results / "figure.png" and path.read_bytes().startswith(b"\x89PNG")
+    (footer,) = figure.texts
+    assert SAMPLE["label"] in footer.get_text() and footer.get_color() == plots.ALERT
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_the_footer_of_real_data_is_no_alert():
+    figure = plt.figure()
+    plots.save_figure(figure, "figure.png", {"is_sample": False, "label": "FER2013"})
+    assert figure.texts[0].get_color() == plots.FAINT
+
+
+def test_a_figure_that_cannot_be_saved_leaves_the_existing_file(results, monkeypatch):
+    (results / "figure.png").write_bytes(b"old")
+    figure = plt.figure()
+
+    def fail(*_args, **_options):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        plots.save_figure(figure, "figure.png", SAMPLE)
+    assert [path.name for path in results.iterdir()] == ["figure.png"]
+    assert (results / "figure.png").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255), (np.float32, 1.0)])
+def test_a_face_is_drawn_from_black_to_white(dtype, white):
+    axes = plt.figure().add_subplot()
+    plots.draw_face(axes, np.full((48, 48, 1), white / 2).astype(dtype), "title")
+    assert axes.images[0].get_clim() == (0, white)
+    assert axes.get_title() == "title"
+
+
+def test_a_gallery_has_bars_for_each_face_with_the_label_in_bold():
+    probabilities = np.array([0.75, 0.2, 0.05, 0, 0, 0, 0])
+    panel = plots.FacePanel(np.zeros((48, 48), np.uint8), probabilities, "a face", label=1)
+    figure = plots.draw_gallery([("heading", [panel, panel]), ("another", [panel])])
+    bars = [axes for axes in figure.axes if len(axes.patches) == len(EMOTIONS)]
+    assert len(bars) == 3
+    assert [bar.get_width() for bar in bars[0].patches] == pytest.approx(probabilities)
+    assert [text.get_text() for text in bars[0].texts] == ["75%", "20%", "5%"]
+    bold = [text.get_text() for text in bars[0].get_yticklabels() if text.get_fontweight() == "bold"]
+    assert bold == [EMOTIONS[1]]
+
+
+def test_curves_over_time_are_interrupted_at_gaps_and_end_at_the_maximum_of_faces():
+    probabilities = np.full(7, 1 / 7)
+    tracks = {
+        1: [(0.0, probabilities)],
+        4: [(0.0, probabilities), (0.2, probabilities), (2.0, probabilities)],
+    }
+    figure = plots.plot_emotions_over_time(tracks, max_faces=1)
+    (axes,) = figure.axes
+    assert axes.get_title("left") == "Face 4"
+    assert len(axes.lines) == len(EMOTIONS)
+    assert [line.get_color() for line in axes.lines] == list(palette.EMOTION_COLORS.values())
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [0.0, 0.2, np.nan, 2.0])
+    assert any(text.get_text().startswith("1 more") for text in axes.texts)
+
+
+def test_every_emotion_has_its_own_color():
+    assert list(palette.EMOTION_COLORS) == list(EMOTIONS)
+    assert len(set(palette.EMOTION_COLORS.values())) == len(EMOTIONS)
+
+
+def test_colors_convert_to_rgb():
+    assert palette.to_rgb("#D55E00") == (213, 94, 0)

@@ -1,0 +1,139 @@
+"""Check results/report.html: its numbers are those of the steps, it is self-contained, and bad input is explained."""
+
+import html
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import Project
+
+pytestmark = pytest.mark.slow
+
+MAX_BYTES = 3_000_000
+MAX_SECONDS = 5
+
+
+def write_report(project: Project) -> str:
+    """Write the report of a project and return its HTML."""
+    assert "results/report.html" in project.run("run.py", "--no-venv", "--report")
+    return (project.results / "report.html").read_text(encoding="utf-8")
+
+
+def edit_json(path: Path, change: Callable[[dict], object]) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.fixture
+def copy(finished, tmp_path) -> Project:
+    return finished.copy(tmp_path / "copy")
+
+
+# --------------------------------------------------------------------------------------------------
+# Content
+# --------------------------------------------------------------------------------------------------
+def test_a_complete_run_fills_all_sections(finished):
+    page = (finished.results / "report.html").read_text(encoding="utf-8")
+    assert 'class="absent"' not in page, "a section has no content"
+    assert f"Data: {finished.store().read('source')['label']}" in page
+    assert len(page) < MAX_BYTES
+    assert not re.search(r"""(src|href)=(?!["']?(data:|#))""", page), "the page loads another file"
+
+
+def test_metrics_are_those_of_metrics_json(copy):
+    def change(metrics):
+        metrics["splits"]["test"] |= {
+            "accuracy": 0.123456,
+            "accuracy_ci95": [0.111111, 0.133333],
+            "mean_recall": 0.98765,
+            "faces": 4321,
+        }
+        metrics["network"]["name"] = "Another"
+
+    edit_json(copy.results / "metrics.json", change)
+    page = write_report(copy)
+    for text in ("12.35%", "11.11% to 13.33%", "0.9877", "4,321 faces", "Another"):
+        assert text in page
+
+
+def test_the_published_baseline_is_shown_only_for_fer2013(copy):
+    assert "published baseline" not in write_report(copy)
+    edit_json(
+        copy.results / "metrics.json",
+        lambda metrics: metrics.update(published={"train": 0.9539, "test": 0.4947}),
+    )
+    page = write_report(copy)
+    assert "published baseline" in page and "49.47%" in page and "95.39%" in page
+
+
+def test_steps_that_have_not_run_leave_no_number_on_the_page(project):
+    page = html.unescape(write_report(project))
+    assert page.count('class="absent"') >= 12
+    title = re.search(r"<title>(.*?)</title>", page).group(1)
+    invisible = r"<(style|script)>.*?</\1>|<svg.*?</svg>|<footer>.*?</footer>|<[^>]+>"
+    visible = re.sub(invisible, " ", page, flags=re.DOTALL).replace(title, "")
+    visible = re.sub(r"Step \d+ has not run yet|\d+\s+\S+\.py\s+has not run|LeNet-5_model", " ", visible)
+    assert not re.search(r"\d", visible), "a number is part of the template"
+
+
+def test_an_incomplete_run_shows_its_steps_and_the_command_for_the_next(prepared, tmp_path):
+    page = write_report(prepared.copy(tmp_path / "half"))
+    assert "Step 9 has not run yet. Run: python Performance.py" in page
+    assert "168,971" in page, "the parameters of the network, which has been built"
+
+
+def test_the_command_for_step_10_is_quoted(project):
+    assert 'python "Visualize_Training_&_Validation.py"' in html.unescape(write_report(project))
+
+
+def test_html_in_names_is_escaped(copy):
+    name = """<img src=x onerror="alert(1)"> 'n' & "q" </script>"""
+    edit_json(copy.results / "metrics.json", lambda metrics: metrics["network"].update(name=name))
+    log = copy.results / "runs.csv"
+    rows = log.read_text(encoding="utf-8").replace("LeNet-5", "<script>alert(2)</script>")
+    log.write_text(rows, encoding="utf-8")
+    page = write_report(copy)
+    assert "<img src=x" not in page and "<script>alert" not in page
+    assert "&lt;img src=x onerror=" in page and "&lt;script&gt;alert(2)" in page
+
+
+def test_files_with_another_schema_are_reported_with_their_step(copy):
+    (copy.results / "metrics.json").write_text('{"accuracy": 0.5}')
+    (copy.results / "analysis.json").write_text("[]")
+    (copy.results / "model.json").write_text("{torn")
+    (copy.results / "runs.csv").write_text("when,change\n1,2\n")
+    edit_json(
+        copy.data / "manifest.json", lambda m: [record.pop("settings") for record in m["steps"].values()]
+    )
+    reasons = re.findall(r'class="absent">(.*?)</p>', write_report(copy))
+    assert len(reasons) >= 5
+    for step, script in ((9, "Performance.py"), (3, "Analizing_DataSet.py")):
+        assert any(f"step {step} " in reason and f"python {script}" in reason for reason in reasons)
+
+
+def test_metrics_of_another_data_set_are_marked_and_stale_artifacts_are_not_shown(copy):
+    copy.run("Load_dataSets.py", "--sample-size", 300, "--seed", 5)
+    page = write_report(copy)
+    assert "measured on another data set" in page
+    assert any("stale" in reason for reason in re.findall(r'class="absent">(.*?)</p>', page))
+
+
+def test_two_reports_at_the_same_time_are_both_complete(copy):
+    pages = []
+    threads = [threading.Thread(target=lambda: pages.append(write_report(copy))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(pages) == 2 and all(page.rstrip().endswith("</html>") for page in pages)
+
+
+def test_the_report_takes_less_than_five_seconds(copy):
+    started = time.monotonic()
+    write_report(copy)
+    assert time.monotonic() - started < MAX_SECONDS

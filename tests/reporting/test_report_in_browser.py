@@ -1,0 +1,105 @@
+"""Check results/report.html in Chromium: layout, accessibility, sorting, printing, and that it loads no other file."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from pipeline.evaluation.metrics import Predictions, confusion_counts, confusion_shares
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+HAPPY = 3
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed; on Debian: sudo apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    arguments = [] if os.name == "nt" or os.geteuid() else ["--no-sandbox"]  # root has no sandbox
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_report(browser, finished):
+    """Open the report; the test fails if the page logs anything or requests a file."""
+    problems, contexts = [], []
+
+    def note_request(request) -> None:
+        if not request.url.startswith(("file:", "data:")):
+            problems.append(request.url)
+
+    def open_page(width: int = 1280, scheme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", note_request)
+        page.goto((finished.results / "report.html").as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_page_fits_the_width_and_all_images_load(open_report, width, scheme):
+    page = open_report(width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    broken = "[...document.images].filter((image) => !image.complete || image.naturalWidth === 0).length"
+    assert page.evaluate("document.images.length") >= 18 and page.evaluate(broken) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(open_report, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    violations = Axe().run(open_report(1280, scheme)).response["violations"]
+    serious = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
+    assert not serious, json.dumps(serious, indent=1)[:3000]
+
+
+def test_tables_sort_by_number_and_by_name(open_report):
+    page = open_report()
+    table = page.locator("table.sortable", has_text="precision")
+
+    def column(number: int) -> list[str]:
+        return [row.locator("th, td").nth(number).inner_text() for row in table.locator("tbody tr").all()]
+
+    def recalls() -> list[float]:
+        return [float(text.rstrip("%")) for text in column(2)]
+
+    table.get_by_role("button", name="recall").click()
+    assert recalls() == sorted(recalls(), reverse=True)
+    table.get_by_role("button", name="recall").press("Enter")  # by keyboard, in reverse order
+    assert recalls() == sorted(recalls())
+    table.get_by_role("button", name="emotion").click()
+    assert column(0) == sorted(column(0), reverse=True)
+
+
+def test_a_cell_of_the_confusion_matrix_shows_count_and_share_as_tooltip(open_report, finished):
+    predictions = Predictions(**finished.store().read("predictions")["test"])
+    count = confusion_counts(predictions)[HAPPY, HAPPY]
+    share = confusion_shares(predictions)[HAPPY, HAPPY]
+    cells = open_report().locator("table.matrix td[title^='Happy predicted as Happy']")
+    titles = cells.evaluate_all("cells => cells.map((cell) => cell.title)")
+    assert titles == [f"Happy predicted as Happy: {count} faces, {share:.1%}"] * 2
+
+
+def test_page_prints(open_report):
+    page = open_report()
+    page.emulate_media(media="print")
+    assert len(page.pdf()) > 50_000
