@@ -1,1 +1,1 @@
-"""From a photograph, a video or a camera to faces and their emotions."""
+"""Detect, crop, track and annotate faces in images, videos and camera frames, and recognize their emotions."""

@@ -1,4 +1,4 @@
-"""What was recognized, drawn on the picture: a box in the emotion's color, its name, and a bar for each emotion."""
+"""Draw recognized faces on an image: a box in the color of the emotion, a label, and a bar for each emotion."""
 
 import math
 from functools import lru_cache
@@ -11,94 +11,117 @@ from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures.palette import EMOTION_COLORS, to_rgb
 from pipeline.vision.recognition import FacePrediction
 
-INK, PAPER = (255, 255, 255), (24, 24, 24)
-SHADE = 0.35  # of the picture that shines through behind the bars
-EMOTION_RGB = {name: to_rgb(color) for name, color in EMOTION_COLORS.items()}
 RGB = tuple[int, int, int]
 
+EMOTION_RGB = {emotion: to_rgb(color) for emotion, color in EMOTION_COLORS.items()}
+LIGHT_RGB, DARK_RGB = (255, 255, 255), (24, 24, 24)
+MAX_DARK_LUMINANCE = 140  # 0 to 255; text on brighter colors is dark
+PANEL_TRANSPARENCY = 0.35  # weight of the image behind the bars
+MIN_TEXT_SIZE, MIN_BAR_TEXT_SIZE = 12, 9  # pixels
+LINE_HEIGHT = 1.35  # relative to the text size
 
-def annotate_faces(picture: np.ndarray, faces: list[FacePrediction], bars: bool = True) -> None:
-    """Draw the faces on a picture (height, width, 3) uint8 RGB, in place; the bars where the picture has room."""
-    size = text_size(picture)
-    for face in reversed(faces):  # the largest last, on top
-        color = EMOTION_RGB[face.emotion]
+
+def annotate_faces(image: np.ndarray, predictions: list[FacePrediction], bars: bool = True) -> None:
+    """Draw the faces on an image, in place.
+
+    Args:
+        image: (height, width, 3) uint8 RGB.
+        predictions: of its faces, the largest first.
+        bars: whether to draw a bar for each emotion, where the image has room beside the face.
+    """
+    text_size = choose_text_size(image)
+    for prediction in reversed(predictions):  # the largest last, on top
+        color = EMOTION_RGB[prediction.emotion]
+        thickness = max(2, text_size // 7)
         cv2.polylines(
-            picture, [box_corners(face)], True, color, thickness=max(2, size // 7), lineType=cv2.LINE_AA
+            image, [box_corners(prediction)], True, color, thickness=thickness, lineType=cv2.LINE_AA
         )
-    for face in reversed(faces):
-        left, top, right, _ = bounding_rectangle(face)
-        label = f"{face.emotion} {face.confidence:.0%}"
-        draw_label(picture, label, left, top - round(1.5 * size), size, EMOTION_RGB[face.emotion])
+    for prediction in reversed(predictions):
+        left, top, right, _ = bounding_rectangle(prediction)
+        label = f"{prediction.emotion} {prediction.confidence:.0%}"
+        color = EMOTION_RGB[prediction.emotion]
+        draw_label(image, label, left, top - round(1.5 * text_size), text_size, color)
         if bars:
-            draw_bars(picture, face, right + size // 2, top, size)
+            draw_bars(image, prediction, right + text_size // 2, top, text_size)
 
 
-def draw_bars(picture: np.ndarray, face: FacePrediction, left: int, top: int, size: int) -> None:
-    """The seven probabilities of a face, right of it, or left where the picture ends; none where neither has room."""
-    size = max(9, size * 3 // 4)
-    line, names = round(1.35 * size), max(render_text(name, size).shape[1] for name in EMOTIONS)
-    width, height = names + 5 * size, line * len(EMOTIONS) + size // 2
-    if left + width > picture.shape[1]:
-        left = bounding_rectangle(face)[0] - size // 2 - width
-    top = min(max(0, top), picture.shape[0] - height)
-    if not 0 <= left <= picture.shape[1] - width or top < 0:
+def draw_bars(image: np.ndarray, prediction: FacePrediction, left: int, top: int, text_size: int) -> None:
+    """Draw the seven probabilities of a face to the right of it, else to the left, else not at all.
+
+    Args:
+        left, top: preferred position.
+        text_size: of the face's label; the bars have three quarters of it.
+    """
+    size = max(MIN_BAR_TEXT_SIZE, text_size * 3 // 4)
+    line_height = round(LINE_HEIGHT * size)
+    names_width = max(render_text(emotion, size).shape[1] for emotion in EMOTIONS)
+    width, height = names_width + 5 * size, line_height * len(EMOTIONS) + size // 2
+    if left + width > image.shape[1]:
+        left = bounding_rectangle(prediction)[0] - size // 2 - width
+    top = min(max(0, top), image.shape[0] - height)
+    if not 0 <= left <= image.shape[1] - width or top < 0:
         return
-    behind = picture[top : top + height, left : left + width]
-    behind[...] = cv2.addWeighted(behind, SHADE, np.full_like(behind, PAPER[0]), 1 - SHADE, 0)
-    for place, (name, probability) in enumerate(zip(EMOTIONS, face.probabilities, strict=True)):
-        y = top + size // 4 + place * line
-        blend_text(picture, render_text(name, size), left + size // 3, y, INK)
-        start = left + names + 2 * size // 3
-        end = start + round(float(probability) * (4 * size))
-        picture[y + size // 4 : y + size + size // 4, start : end + 1] = EMOTION_RGB[name]
+    panel = image[top : top + height, left : left + width]
+    panel[...] = cv2.addWeighted(
+        panel, PANEL_TRANSPARENCY, np.full_like(panel, DARK_RGB[0]), 1 - PANEL_TRANSPARENCY, 0
+    )
+    bar_left = left + names_width + 2 * size // 3
+    for line, (emotion, probability) in enumerate(zip(EMOTIONS, prediction.probabilities, strict=True)):
+        y = top + size // 4 + line * line_height
+        blend_text(image, render_text(emotion, size), left + size // 3, y, LIGHT_RGB)
+        bar_right = bar_left + round(float(probability) * (4 * size))
+        image[y + size // 4 : y + size + size // 4, bar_left : bar_right + 1] = EMOTION_RGB[emotion]
 
 
-def draw_label(picture: np.ndarray, text: str, left: int, top: int, size: int, color: RGB) -> None:
-    """A line of text on a ground of that color, moved so that it is within the picture."""
-    mask = render_text(text, size)
-    height, width = round(1.5 * size), mask.shape[1] + size
-    left = max(0, min(left, picture.shape[1] - width))
-    top = max(0, min(top, picture.shape[0] - height))
-    picture[top : top + height, left : left + width] = color
-    blend_text(picture, mask, left + size // 2, top + size // 8, contrasting_color(color))
+def draw_label(image: np.ndarray, text: str, left: int, top: int, text_size: int, color: RGB) -> None:
+    """Draw a line of text on a background of the given color, moved so that it is inside the image."""
+    mask = render_text(text, text_size)
+    height, width = round(1.5 * text_size), mask.shape[1] + text_size
+    left = max(0, min(left, image.shape[1] - width))
+    top = max(0, min(top, image.shape[0] - height))
+    image[top : top + height, left : left + width] = color
+    blend_text(image, mask, left + text_size // 2, top + text_size // 8, contrasting_color(color))
 
 
-def text_size(picture: np.ndarray) -> int:
-    """Pixels in height of letters that are well read on a picture."""
-    return max(12, round(min(picture.shape[:2]) / 32))
+def choose_text_size(image: np.ndarray) -> int:
+    """Return a legible text size for an image, in pixels."""
+    return max(MIN_TEXT_SIZE, round(min(image.shape[:2]) / 32))
 
 
 def contrasting_color(color: RGB) -> RGB:
-    """White or black, whichever stands out more."""
+    """Return the text color, light or dark, that is more legible on a background color."""
     red, green, blue = color
-    return INK if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else PAPER
+    luminance = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
+    return LIGHT_RGB if luminance < MAX_DARK_LUMINANCE else DARK_RGB
 
 
 @lru_cache(maxsize=256)
-def render_text(text: str, size: int) -> np.ndarray:
-    """A line of text as (height, width) uint8, from 0 where the ground shows to 255 where the letters are."""
-    font = ImageFont.load_default(size)
+def render_text(text: str, text_size: int) -> np.ndarray:
+    """Render a line of text as a mask (height, width) uint8: 0 for the background, 255 for the letters."""
+    font = ImageFont.load_default(text_size)
     left, _, right, _ = font.getbbox(text)
-    picture = Image.new("L", (math.ceil(right - left), round(1.35 * size)))
-    ImageDraw.Draw(picture).text((-left, 0), text, fill=255, font=font)
-    return np.asarray(picture)
+    mask = Image.new("L", (math.ceil(right - left), round(LINE_HEIGHT * text_size)))
+    ImageDraw.Draw(mask).text((-left, 0), text, fill=255, font=font)
+    return np.asarray(mask)
 
 
-def blend_text(picture: np.ndarray, mask: np.ndarray, left: int, top: int, color: RGB) -> None:
-    """Lay a stamp on a picture; what reaches over the edge is left out."""
-    under = picture[top : top + mask.shape[0], left : left + mask.shape[1]]
-    share = mask[: under.shape[0], : under.shape[1], np.newaxis].astype(np.uint16)
-    under[...] = (under * (255 - share) + np.array(color, np.uint16) * share) // 255
+def blend_text(image: np.ndarray, mask: np.ndarray, left: int, top: int, color: RGB) -> None:
+    """Draw text from `render_text` on an image, clipped to it."""
+    background = image[top : top + mask.shape[0], left : left + mask.shape[1]]
+    alpha = mask[: background.shape[0], : background.shape[1], np.newaxis].astype(np.uint16)
+    background[...] = (background * (255 - alpha) + np.array(color, np.uint16) * alpha) // 255
 
 
-def box_corners(face: FacePrediction) -> np.ndarray:
-    """The corners of a face's box (4, 2) int32, turned as the face is."""
-    _, _, width, height = face.face.box
-    turned = cv2.boxPoints((face.face.center, (width, height), face.face.roll))
-    return np.rint(turned).astype(np.int32)
+def box_corners(prediction: FacePrediction) -> np.ndarray:
+    """Return the corners (4, 2) int32 of a face's box, rotated by its roll."""
+    face = prediction.face
+    _, _, width, height = face.box
+    corners = cv2.boxPoints((face.center, (width, height), face.roll))
+    return np.rint(corners).astype(np.int32)
 
 
-def bounding_rectangle(face: FacePrediction) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the upright box around a face's turned one."""
-    (left, top), (right, bottom) = box_corners(face).min(axis=0), box_corners(face).max(axis=0)
+def bounding_rectangle(prediction: FacePrediction) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the axis-aligned rectangle around a face's rotated box."""
+    corners = box_corners(prediction)
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
     return int(left), int(top), int(right), int(bottom)

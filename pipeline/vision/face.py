@@ -1,37 +1,42 @@
-"""Where a face is in a picture."""
+"""Define Face, the bounding box and the landmarks of a detected face."""
 
 import math
 from dataclasses import dataclass
 
+Box = tuple[float, float, float, float]  # left, top, width, height
+
 
 @dataclass(frozen=True)
 class Face:
-    """Where a face is, in pixels of the picture; it may reach over the picture's edge.
+    """A detected face, in pixel coordinates of the image; it may extend beyond the image's edges.
 
-    box: left, top, width, height, as they are with the face turned upright about the box's center.
-    score: 0 to 1, how sure the finder is.
-    landmarks: (x, y) of the eye that is on the left of an upright face, the other eye, the tip of the nose, the
-    left and the right corner of the mouth; none where the fallback found it.
+    Attributes:
+        box: left, top, width and height of the bounding box of the upright face. The box of a rotated face is this
+            one, rotated by `roll` about its center.
+        score: confidence of the detector, 0 to 1.
+        landmarks: (x, y) of five points, as seen by the viewer of an upright face: left eye, right eye, tip of the
+            nose, left and right corner of the mouth. Empty where the detector gives none.
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     score: float
     landmarks: tuple[tuple[float, float], ...] = ()
 
     @property
     def center(self) -> tuple[float, float]:
+        """(x, y) of the center of the bounding box."""
         left, top, width, height = self.box
         return left + width / 2, top + height / 2
 
     @property
     def size(self) -> float:
-        """The longer side of the box, in pixels."""
+        """The longer side of the bounding box, in pixels."""
         return max(self.box[2:])
 
     @property
     def roll(self) -> float:
-        """Degrees, -180 to 180, by which the line of the eyes is turned clockwise; 0 where it is not known."""
+        """In-plane rotation of the line through the eyes, in degrees clockwise, -180 to 180; 0 without landmarks."""
         if not self.landmarks:
             return 0.0
-        (left, top), (right, bottom) = self.landmarks[:2]
-        return math.degrees(math.atan2(bottom - top, right - left))
+        (left_x, left_y), (right_x, right_y) = self.landmarks[:2]
+        return math.degrees(math.atan2(right_y - left_y, right_x - left_x))

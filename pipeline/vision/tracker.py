@@ -1,87 +1,118 @@
-"""Following faces from frame to frame, so that each keeps its number and its label doesn't flicker."""
+"""Track faces from frame to frame, and smooth their probabilities over time."""
 
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.vision.face import Box
 from pipeline.vision.face_detector import intersection_over_min, iou
 from pipeline.vision.recognition import FacePrediction
 
-MIN_OVERLAP = 0.3  # overlap of two boxes, as a share of the smaller, from which they may be of one face
-VELOCITY_TIME_CONSTANT_S = 0.2  # seconds over which the speed of a face is smoothed
+MATCH_THRESHOLD = 0.3  # least intersection over the smaller area of two boxes that may be the same face
+VELOCITY_TIME_CONSTANT_S = 0.2  # of the moving average of a track's velocity
 
 
 @dataclass
 class Track:
-    """A face that is followed: where it was last, with its emotions smoothed over time, when, and how fast it moves.
+    """A face that is tracked.
 
-    speed: to the right and down, in pixels per second.
+    Attributes:
+        prediction: the last one, with smoothed probabilities.
+        seconds: its timestamp.
+        velocity: (x, y) of the box, in pixels per second.
     """
 
-    last: FacePrediction
+    prediction: FacePrediction
     seconds: float
-    speed: tuple[float, float] = (0.0, 0.0)
+    velocity: tuple[float, float] = (0.0, 0.0)
 
-    def expected(self, seconds: float) -> tuple[float, float, float, float]:
-        """The box where the face will be if it goes on as it does."""
-        left, top, width, height = self.last.face.box
-        ahead = seconds - self.seconds
-        return left + self.speed[0] * ahead, top + self.speed[1] * ahead, width, height
+    def extrapolate_box(self, seconds: float) -> Box:
+        """Return the box expected at a timestamp, assuming constant velocity."""
+        left, top, width, height = self.prediction.face.box
+        elapsed = seconds - self.seconds
+        return left + self.velocity[0] * elapsed, top + self.velocity[1] * elapsed, width, height
 
-    def moved(self, face: FacePrediction, seconds: float) -> None:
-        """The face was seen again, as `face`."""
-        ahead = seconds - self.seconds
-        if ahead > 0:
-            share = 1 - math.exp(-ahead / VELOCITY_TIME_CONSTANT_S)
-            moved = np.subtract(face.face.center, self.last.face.center)
-            right, down = share * moved / ahead + (1 - share) * np.array(self.speed)
-            self.speed = float(right), float(down)
-        self.last, self.seconds = face, seconds
+    def update(self, prediction: FacePrediction, seconds: float) -> None:
+        """Set the last prediction, and update the velocity."""
+        elapsed = seconds - self.seconds
+        if elapsed > 0:
+            weight = 1 - math.exp(-elapsed / VELOCITY_TIME_CONSTANT_S)
+            displacement = np.subtract(prediction.face.center, self.prediction.face.center)
+            x, y = weight * displacement / elapsed + (1 - weight) * np.array(self.velocity)
+            self.velocity = float(x), float(y)
+        self.prediction, self.seconds = prediction, seconds
 
 
 class Tracker:
-    """Gives the faces of a video numbers that stay, and probabilities (7,) that are smoothed.
+    """Assign track ids that persist from frame to frame, and smooth the probabilities exponentially.
 
-    smoothing: seconds after which what was seen counts for 1/e of what is seen now; 0 smooths nothing.
-    max_age: seconds for which a face that has gone keeps its number.
-    A face is the one that was expected where its box is, each going on as it moved before, so that two that cross
-    keep their numbers. One that suddenly moves by more than its own size gets a new one.
+    A face is matched to the track whose extrapolated box has the highest IoU with its own, so that faces that cross
+    keep their track ids. A face that moves by more than its own size between two frames, faster than before, gets a
+    new track id.
+
+    Args:
+        smoothing: time constant in seconds of the moving average of the probabilities; 0 disables it.
+        max_age: seconds for which the track of a face that is no longer detected is kept.
     """
 
     def __init__(self, smoothing: float = 0.4, max_age: float = 1.0):
         self.smoothing, self.max_age = smoothing, max_age
         self.tracks: list[Track] = []
-        self.given = 0  # numbers so far
+        self.last_track_id = 0
 
-    def update(self, faces: list[FacePrediction], seconds: float) -> list[FacePrediction]:
-        """The faces of the frame at `seconds`, in their order, with their numbers and smoothed probabilities."""
+    def update(self, predictions: list[FacePrediction], seconds: float) -> list[FacePrediction]:
+        """Process the next frame.
+
+        Args:
+            predictions: of the faces in the frame.
+            seconds: timestamp of the frame.
+
+        Returns:
+            The predictions in the same order, with track ids and smoothed probabilities (7,) float32.
+        """
         self.tracks = [track for track in self.tracks if seconds - track.seconds <= self.max_age]
-        expected = [track.expected(seconds) for track in self.tracks]
-        pairs = [
-            (iou(expected[known], face.face.box), known, new)
-            for known, track in enumerate(self.tracks)
-            for new, face in enumerate(faces)
-            if max(
-                intersection_over_min(box, face.face.box) for box in (expected[known], track.last.face.box)
-            )
-            >= MIN_OVERLAP
+        matches = self._match(predictions, seconds)
+        return [
+            self._continue_track(matches[index], prediction, seconds)
+            if index in matches
+            else self._start_track(prediction, seconds)
+            for index, prediction in enumerate(predictions)
         ]
-        track_of: dict[int, Track] = {}
-        for _, known, new in sorted(pairs, reverse=True):
-            taken = any(track is self.tracks[known] for track in track_of.values())
-            if new not in track_of and not taken:
-                track_of[new] = self.tracks[known]
-        return [self._told(face, track_of.get(new), seconds) for new, face in enumerate(faces)]
 
-    def _told(self, face: FacePrediction, track: Track | None, seconds: float) -> FacePrediction:
-        if track is None:
-            self.given += 1
-            track = Track(replace(face, track_id=self.given), seconds)
-            self.tracks.append(track)
-            return track.last
-        share = 1.0 if not self.smoothing else 1 - math.exp(-(seconds - track.seconds) / self.smoothing)
-        smoothed = share * face.probabilities + (1 - share) * track.last.probabilities
-        told = replace(face, track_id=track.last.track_id, probabilities=smoothed.astype(np.float32))
-        track.moved(told, seconds)
-        return told
+    def _match(self, predictions: list[FacePrediction], seconds: float) -> dict[int, Track]:
+        """Match predictions to tracks, greedily from the highest IoU; return the tracks by prediction index."""
+        expected_boxes = [track.extrapolate_box(seconds) for track in self.tracks]
+        pairs = [
+            (iou(expected_box, prediction.face.box), track_index, prediction_index)
+            for track_index, (track, expected_box) in enumerate(zip(self.tracks, expected_boxes, strict=True))
+            for prediction_index, prediction in enumerate(predictions)
+            if max(
+                intersection_over_min(box, prediction.face.box)
+                for box in (expected_box, track.prediction.face.box)
+            )
+            >= MATCH_THRESHOLD
+        ]
+        matches: dict[int, Track] = {}
+        matched_tracks: set[int] = set()
+        for _, track_index, prediction_index in sorted(pairs, reverse=True):
+            if prediction_index not in matches and track_index not in matched_tracks:
+                matches[prediction_index] = self.tracks[track_index]
+                matched_tracks.add(track_index)
+        return matches
+
+    def _start_track(self, prediction: FacePrediction, seconds: float) -> FacePrediction:
+        self.last_track_id += 1
+        tracked = replace(prediction, track_id=self.last_track_id)
+        self.tracks.append(Track(tracked, seconds))
+        return tracked
+
+    def _continue_track(self, track: Track, prediction: FacePrediction, seconds: float) -> FacePrediction:
+        elapsed = seconds - track.seconds
+        weight = 1 - math.exp(-elapsed / self.smoothing) if self.smoothing else 1.0
+        smoothed = weight * prediction.probabilities + (1 - weight) * track.prediction.probabilities
+        tracked = replace(
+            prediction, track_id=track.prediction.track_id, probabilities=smoothed.astype(np.float32)
+        )
+        track.update(tracked, seconds)
+        return tracked
