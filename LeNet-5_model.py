@@ -1,9 +1,9 @@
-"""Step 7: the network, LeNet-5.
+"""Step 7: build the network, LeNet-5.
 
-Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998,
-with ReLU and max-pooling in place of tanh and subsampling.
-Needs the arrays of step 6 to be there, for the shape of a face. Writes data/model, and shows results/model.png,
-model.txt and model.json.
+Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998, with
+ReLU and max pooling in place of tanh and subsampling.
+Reads:  data/train_x (the shape of a face), data/source
+Writes: data/model, results/model.png, model.txt, model.json
 Run:    python LeNet-5_model.py
         python LeNet-5_model.py --dense 256 128
 Expect: 168,971 parameters, nearly all of them in the first dense layer.
@@ -11,11 +11,12 @@ Expect: 168,971 parameters, nearly all of them in the first dense layer.
 
 from dataclasses import dataclass
 
-import keras
-from keras import layers
+from pipeline.models.build_step import run_build_step
 
 from pipeline.data.fer2013 import EMOTIONS
-from pipeline.models.build_step import run_build_step
+from pipeline.models.backend import keras
+
+layers = keras.layers
 
 
 @dataclass
@@ -23,12 +24,13 @@ class Settings:
     filters: tuple[int, int] = (6, 16)  # of the two convolutions
     kernel_size: int = 5  # pixels, of both convolutions
     dense: tuple[int, int] = (120, 84)  # units of the two hidden dense layers
-    seed: int = 0  # of the weights it starts from
-    show: bool = False  # True: open the diagram where there is a display
+
+    seed: int = 0  # of the initial weights
+    show: bool = False  # True: open the diagram if there is a display
 
 
 def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
-    """LeNet-5 for faces of `face_shape`, (height, width, channels)."""
+    """Build LeNet-5 for faces of shape `face_shape`, (height, width, channels), in [0, 1]."""
     return keras.Sequential(
         [
             keras.Input(face_shape, name="face"),

@@ -1,31 +1,36 @@
-"""Step 7, another way: the most accurate network without pretraining, a residual network.
+"""Alternative step 7: build Strong, a wide residual network, the most accurate one without pretraining.
 
-Needs the arrays of step 6 to be there, for the shape of a face. Writes data/model, and shows results/model.png,
-model.txt and model.json.
+The same architecture as Compact_model.py with two to four times the filters (64, 128, 256), eleven times the
+parameters, and more dropout because a large network overfits more. It trains from the labels alone and is the teacher
+of Compact and of the distilled LeNet-5.
+Reads:  data/train_x (the shape of a face), data/source
+Writes: data/model, results/model.png, model.txt, model.json
 Run:    python Strong_model.py
         python Compiling_model.py --recipe residual
-Expect: 2.7 million parameters, sixteen times LeNet-5's, and most of an hour to train on two processor cores that
-        know bfloat16 (--precision float32 for others).
+Expect: 2.7 million parameters, 16 times as many as LeNet-5; most of an hour of training on two CPU cores with
+        bfloat16 support (on others, use --precision float32).
 """
 
 from dataclasses import dataclass
 
-import keras
-
 from pipeline.models.build_step import run_build_step
+
+from pipeline.models.backend import keras
 from pipeline.models.residual import build_residual_network
 
 
 @dataclass
 class Settings:
-    filters: tuple[int, ...] = (64, 128, 256)  # of each stage; from stage to stage the picture halves
+    filters: tuple[int, ...] = (64, 128, 256)  # of each stage; the image halves from stage to stage
     blocks: tuple[int, ...] = (1, 2, 2)  # residual blocks of each stage
-    dropout: float = 0.3  # share of the features left out, in training, before the last layer
-    seed: int = 0  # of the weights it starts from
-    show: bool = False  # True: open the diagram where there is a display
+    dropout: float = 0.3  # rate in [0, 1) before the last layer
+
+    seed: int = 0  # of the initial weights
+    show: bool = False  # True: open the diagram if there is a display
 
 
 def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
+    """Build Strong for faces of shape `face_shape`, (height, width, channels), in [0, 1]."""
     return build_residual_network("Strong", face_shape, settings.filters, settings.blocks, settings.dropout)
 
 

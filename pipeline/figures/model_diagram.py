@@ -1,74 +1,90 @@
-"""A network as a picture and as text; every step 7 shows both."""
+"""Show a network as a diagram, as a table of layers, and as text."""
 
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from pipeline.figures import plots
-from pipeline.models.backend import keras  # rather than `import keras`, which is not quiet
+from pipeline.models.backend import keras
 
 LAYER_COLORS = {"Conv": "#56B4E9", "Pool": "#E69F00", "Dense": "#009E73", "Input": "#BBBBBB"}
-MAX_LAYERS = 40  # drawn; a longer network's table is in the text
+OTHER_LAYER_COLOR = "#CCCCCC"
+MAX_LAYERS = 40  # in the diagram; the text lists all layers
+MAX_FEATURE_MAPS = 5  # squares that a layer is drawn with
+SUMMARY_WIDTH = 100  # characters
 
 
 def format_summary(model: keras.Model) -> str:
-    """Keras's own table of layers, as text."""
+    """Return Keras's summary of a network as text."""
     lines: list[str] = []
-    model.summary(print_fn=lambda line, **_: lines.append(line), line_length=100)
+    model.summary(print_fn=lambda line, **_: lines.append(line), line_length=SUMMARY_WIDTH)
     return "\n".join(lines) + "\n"
 
 
 def layer_table(model: keras.Model) -> list[dict[str, Any]]:
-    """The layers with their kind, the shape of what they put out (without the batch), and their parameters.
+    """List each layer with its type, its output shape (without the batch) and its number of parameters.
 
-    A network that is a layer stands there under its name.
+    A network that is a layer is listed with its name.
     """
-    layers = [{"layer": "Input", "output": list(model.input_shape[1:]), "parameters": 0}]
+    rows = [{"layer": "Input", "output": list(model.input_shape[1:]), "parameters": 0}]
     for layer in model.layers:
         if not isinstance(layer, keras.layers.InputLayer):
-            size = {"output": list(layer.output.shape[1:]), "parameters": layer.count_params()}
-            kind = layer.name if isinstance(layer, keras.Model) else type(layer).__name__
-            layers.append({"layer": kind, **size})
-    return layers
+            layer_type = layer.name if isinstance(layer, keras.Model) else type(layer).__name__
+            shape, parameters = list(layer.output.shape[1:]), layer.count_params()
+            rows.append({"layer": layer_type, "output": shape, "parameters": parameters})
+    return rows
 
 
 def draw_diagram(model: keras.Model, name: str, source: dict[str, Any], show: bool = False) -> None:
-    """Draw the layers from left to right as results/<name>, each as large as what it puts out.
+    """Draw the layers from left to right and save the figure as results/<name>.
 
-    Feature maps are stacks of squares, vectors are bars; below stand shape and parameters.
+    Feature maps are stacks of squares and vectors are bars, sized by the output shape. Captions give the type, output
+    shape and parameters. `source` is the artifact of step 2 that names the data set.
     """
-    layers = layer_table(model)[:MAX_LAYERS]
-    figure, axes = plt.subplots(figsize=(max(8.0, 1.35 * len(layers)), 3.4))
-    largest = max((layer["output"][0] for layer in layers if len(layer["output"]) == 3), default=1)
-    longest = max((layer["output"][0] for layer in layers if len(layer["output"]) == 1), default=1)
-
-    for place, layer in enumerate(layers):
-        kind, shape, parameters = layer["layer"], layer["output"], layer["parameters"]
-        color = next((color for word, color in LAYER_COLORS.items() if word in kind), "#CCCCCC")
+    rows = layer_table(model)[:MAX_LAYERS]
+    figure, axes = plt.subplots(figsize=(max(8.0, 1.35 * len(rows)), 3.4))
+    max_side = max((row["output"][0] for row in rows if len(row["output"]) == 3), default=1)
+    max_units = max((row["output"][0] for row in rows if len(row["output"]) == 1), default=1)
+    for x, row in enumerate(rows):
+        shape, color = row["output"], _layer_color(row["layer"])
         if len(shape) == 3:
-            _draw_maps(axes, place, shape[0] / largest, shape[2], color)
+            _draw_feature_maps(axes, x, shape[0] / max_side, shape[2], color)
         else:
-            height = 0.15 + 1.15 * (shape[-1] / longest) ** 0.5
-            axes.add_patch(Rectangle((place - 0.08, -height / 2), 0.16, height, fc=color, ec="white"))
-        size = " × ".join(str(number) for number in shape)
-        count = f"{parameters:,} parameters" if parameters else ""
-        axes.text(
-            place, -0.8, f"{kind}\n{size}\n{count}", ha="center", va="top", fontsize=7.5, linespacing=1.5
-        )
+            _draw_units(axes, x, shape[-1] / max_units, color)
+        _draw_caption(axes, x, row)
 
-    axes.set(xlim=(-0.6, len(layers) - 0.4), ylim=(-1.35, 0.75), aspect="equal")
+    axes.set(xlim=(-0.6, len(rows) - 0.4), ylim=(-1.35, 0.75), aspect="equal")
     axes.set_axis_off()
     axes.set_title(f"{model.name}: {model.count_params():,} parameters")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     plots.save_figure(figure, name, source, show)
 
 
-def _draw_maps(axes: plt.Axes, place: float, size: float, maps: int, color: str) -> None:
-    """Overlapping squares for the feature maps of one layer; `size` is a map's share of the largest one."""
-    shown = min(5, max(1, round(maps**0.5)))
-    side = 0.12 + 0.58 * size
-    for number in range(shown):
-        offset = 0.05 * (number - (shown - 1) / 2)
-        corner = (place - side / 2 + offset, -side / 2 - offset)
+def _layer_color(layer_type: str) -> str:
+    colors = (color for part, color in LAYER_COLORS.items() if part in layer_type)
+    return next(colors, OTHER_LAYER_COLOR)
+
+
+def _draw_feature_maps(axes: Axes, x: float, relative_side: float, n_maps: int, color: str) -> None:
+    """Draw the feature maps of one layer as overlapping squares."""
+    n_squares = min(MAX_FEATURE_MAPS, max(1, round(n_maps**0.5)))
+    side = 0.12 + 0.58 * relative_side
+    for index in range(n_squares):
+        offset = 0.05 * (index - (n_squares - 1) / 2)
+        corner = (x - side / 2 + offset, -side / 2 - offset)
         axes.add_patch(Rectangle(corner, side, side, fc=color, ec="white", lw=1))
+
+
+def _draw_units(axes: Axes, x: float, relative_units: float, color: str) -> None:
+    """Draw the vector that one layer returns as a bar."""
+    height = 0.15 + 1.15 * relative_units**0.5
+    axes.add_patch(Rectangle((x - 0.08, -height / 2), 0.16, height, fc=color, ec="white"))
+
+
+def _draw_caption(axes: Axes, x: float, row: dict[str, Any]) -> None:
+    size = " × ".join(str(side) for side in row["output"])
+    count = f"{row['parameters']:,} parameters" if row["parameters"] else ""
+    text = f"{row['layer']}\n{size}\n{count}"
+    axes.text(x, -0.8, text, ha="center", va="top", fontsize=7.5, linespacing=1.5)

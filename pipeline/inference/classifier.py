@@ -1,12 +1,12 @@
-"""A saved network, ready to answer: LiteRT and ONNX files without TensorFlow, Keras files with it.
+"""Run a saved model in its own runtime: LiteRT and ONNX files without TensorFlow, Keras files with Keras.
 
-    from pipeline.runtime import Recognizer
+    from pipeline.inference.classifier import EmotionClassifier
 
-    classifier = Recognizer("models/Compact.tflite")
+    classifier = EmotionClassifier("models/Compact.tflite")
     probabilities = classifier.predict_proba(faces)  # faces (N, 48, 48) uint8 -> (N, 7), in the order of EMOTIONS
 
-The first answer from a LiteRT or ONNX file comes a quarter of a second after Python starts; TensorFlow alone takes
-seconds to import. `python benchmarks/inference.py` measures it.
+The first prediction of a LiteRT or ONNX file comes a quarter of a second after Python starts; importing TensorFlow
+alone takes seconds. `python benchmarks/inference.py` measures it.
 """
 
 from collections.abc import Callable
@@ -16,76 +16,77 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.fer2013 import EMOTIONS, SIDE
+from pipeline.data.pixels import to_float
 from pipeline.evaluation.tta import average_predictions
 from pipeline.models import model_zoo
 from pipeline.workflow.logging import suppress_output
 
-PredictFunction = Callable[
-    [np.ndarray], np.ndarray
-]  # faces (N, 48, 48, 1) uint8 -> probabilities (N, 7) float32
-MAX_BATCH_SIZE = 256  # faces at a time: more bring no speed, only memory
+PredictFunction = Callable[[np.ndarray], np.ndarray]  # (N, 48, 48, 1) uint8 -> (N, 7) float32 probabilities
+MAX_BATCH_SIZE = 256  # faces; larger batches are no faster and need more memory
 
 
 class EmotionClassifier:
-    """The emotions of faces, from a file that step 13 saved or that ships in models/, or from a Keras network.
+    """A classifier from a file that step 13 saved or that ships in models/, or from a Keras network.
 
-    A file's ending says what it is: .tflite (LiteRT), .onnx, .keras, .h5; none, the folder of a SavedModel. Raises
-    FileNotFoundError where there is none, ImportError where the format's package is missing, and ValueError for a file
-    that is altered, is no network, or takes anything but faces of 48x48. To be used by one thread at a time.
+    The file's suffix selects the runtime: .tflite (LiteRT), .onnx, .keras, .h5; a folder without a suffix is a
+    SavedModel. Not thread-safe.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ImportError: If the format's package is not installed.
+        ValueError: If the file does not match its model card, is not a model, or takes other inputs than 48x48 faces.
     """
 
     def __init__(self, model: str | Path | Any):
         if isinstance(model, str | Path):
             self.path = Path(model).expanduser()
-            with suppress_output():  # LiteRT announces its kernels
-                self._answer = self._load()
-                self._refuse_others()
+            with suppress_output():  # LiteRT prints the kernels that it uses
+                self._predict = self._load()
+                self._check_shapes()
         else:
             self.path = Path(model.name)
-            self._answer = wrap_keras_model(model)
-            self._refuse_others()
-
-    def _load(self) -> PredictFunction:
-        if self.path.suffix not in LOADERS:
-            raise ValueError(f"{self.path} is none of the formats that can be run: {', '.join(LOADERS)}.")
-        if not self.path.exists():
-            raise FileNotFoundError(f"{self.path} is not there. It should be a model that step 13 saved.")
-        model_zoo.verify_checksum(self.path)
-        return LOADERS[self.path.suffix](self.path)
+            self._predict = wrap_keras_model(model)
+            self._check_shapes()
 
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
-        """Probabilities (N, 7) float32 of gray faces (N, 48, 48) or (N, 48, 48, 1), uint8 from black 0 to white 255.
+        """Predict probabilities (N, 7) float32 in the order of EMOTIONS.
 
-        views: how many variants of each face are averaged over, as `pipeline.views` has them.
+        Args:
+            faces: (N, 48, 48) or (N, 48, 48, 1) uint8, from black 0 to white 255.
+            tta: Views of each face that are averaged, one of pipeline.evaluation.tta.TTA_VIEWS.
         """
         if faces.dtype != np.uint8 or faces.shape[1:] not in ((SIDE, SIDE), (SIDE, SIDE, 1)):
             raise ValueError(
-                f"The faces are {faces.dtype} of shape {faces.shape}, but should be uint8 of shape (N, {SIDE}, {SIDE})."
+                f"The faces are {faces.dtype} of shape {faces.shape}, but must be uint8 of shape (N, {SIDE}, {SIDE})."
             )
-        return average_predictions(self._answer_in_batches, faces.reshape(-1, SIDE, SIDE, 1), tta)
+        return average_predictions(self._predict_in_batches, faces.reshape(-1, SIDE, SIDE, 1), tta)
 
-    def _answer_in_batches(self, faces: np.ndarray) -> np.ndarray:
+    def _load(self) -> PredictFunction:
+        if self.path.suffix not in LOADERS:
+            formats = ", ".join(suffix for suffix in LOADERS if suffix)
+            raise ValueError(f"{self.path} has no supported format. Use {formats} or a SavedModel folder.")
+        if not self.path.exists():
+            raise FileNotFoundError(f"{self.path} does not exist. Pass a model that step 13 saved.")
+        model_zoo.verify_checksum(self.path)
+        return LOADERS[self.path.suffix](self.path)
+
+    def _check_shapes(self) -> None:
+        try:
+            probabilities = self._predict(np.zeros((2, SIDE, SIDE, 1), np.uint8))
+        except Exception as error:  # each runtime has its own types of error
+            raise ValueError(f"{self.path} does not take {SIDE}x{SIDE} faces: {first_line(error)}") from error
+        if probabilities.shape != (2, len(EMOTIONS)):
+            raise ValueError(
+                f"{self.path} returns {probabilities.shape[1:]} for a face, but must return {len(EMOTIONS)} "
+                "probabilities."
+            )
+
+    def _predict_in_batches(self, faces: np.ndarray) -> np.ndarray:
         faces = np.ascontiguousarray(faces)
         if len(faces) <= MAX_BATCH_SIZE:
-            return self._answer(faces) if len(faces) else np.empty((0, len(EMOTIONS)), np.float32)
-        return np.concatenate(
-            [
-                self._answer(faces[start : start + MAX_BATCH_SIZE])
-                for start in range(0, len(faces), MAX_BATCH_SIZE)
-            ]
-        )
-
-    def _refuse_others(self) -> None:
-        try:
-            answer = self._answer(np.zeros((2, SIDE, SIDE, 1), np.uint8))
-        except Exception as error:  # each engine has errors of its own
-            raise ValueError(
-                f"{self.path} does not take faces of {SIDE}x{SIDE}: {first_line(error)}"
-            ) from error
-        if answer.shape != (2, len(EMOTIONS)):
-            raise ValueError(
-                f"{self.path} answers {answer.shape[1:]} for a face, not {len(EMOTIONS)} probabilities."
-            )
+            return self._predict(faces) if len(faces) else np.empty((0, len(EMOTIONS)), np.float32)
+        starts = range(0, len(faces), MAX_BATCH_SIZE)
+        return np.concatenate([self._predict(faces[start : start + MAX_BATCH_SIZE]) for start in starts])
 
 
 def load_litert(path: Path) -> PredictFunction:
@@ -96,21 +97,21 @@ def load_litert(path: Path) -> PredictFunction:
     try:
         interpreter = Interpreter(model_path=str(path))
     except ValueError as error:
-        raise ValueError(f"{path} is no LiteRT model, or is cut short: {first_line(error)}") from error
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-    faces_at_once = 0
+        raise ValueError(f"{path} is not a LiteRT model, or is truncated: {first_line(error)}") from error
+    (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
+    batch_size = 0
 
-    def answer(faces: np.ndarray) -> np.ndarray:
-        nonlocal faces_at_once
-        if len(faces) != faces_at_once:
-            interpreter.resize_tensor_input(taken["index"], faces.shape)
+    def predict(faces: np.ndarray) -> np.ndarray:
+        nonlocal batch_size
+        if len(faces) != batch_size:
+            interpreter.resize_tensor_input(input_details["index"], faces.shape)
             interpreter.allocate_tensors()
-            faces_at_once = len(faces)
-        interpreter.set_tensor(taken["index"], faces)
+            batch_size = len(faces)
+        interpreter.set_tensor(input_details["index"], faces)
         interpreter.invoke()
-        return interpreter.get_tensor(given["index"])
+        return interpreter.get_tensor(output_details["index"])
 
-    return answer
+    return predict
 
 
 def load_onnx(path: Path) -> PredictFunction:
@@ -120,10 +121,10 @@ def load_onnx(path: Path) -> PredictFunction:
         raise ImportError(f"{path.name} needs ONNX Runtime: python -m pip install onnxruntime") from error
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # one class for each way to fail, all their own
-        raise ValueError(f"{path} is no ONNX model, or is cut short: {first_line(error)}") from error
-    name = session.get_inputs()[0].name
-    return lambda faces: session.run(None, {name: faces})[0]
+    except Exception as error:  # ONNX Runtime has a class of its own for each kind of failure
+        raise ValueError(f"{path} is not an ONNX model, or is truncated: {first_line(error)}") from error
+    input_name = session.get_inputs()[0].name
+    return lambda faces: session.run(None, {input_name: faces})[0]
 
 
 def load_keras(path: Path) -> PredictFunction:
@@ -133,20 +134,20 @@ def load_keras(path: Path) -> PredictFunction:
 
 
 def wrap_keras_model(model: Any) -> PredictFunction:
-    """What a Keras network answers; by its compiled function for a batch, because `predict` sets up a data pipeline."""
-    return lambda faces: model.predict_on_batch(np.divide(faces, 255.0, dtype=np.float32))
+    """Return a function that predicts with a Keras network, without the data pipeline that `model.predict` builds."""
+    return lambda faces: model.predict_on_batch(to_float(faces))
 
 
 def load_saved_model(path: Path) -> PredictFunction:
     import tensorflow as tf
 
     try:
-        loaded = tf.saved_model.load(path)
-        serve = loaded.serve
+        saved_model = tf.saved_model.load(path)
+        serve = saved_model.serve
     except (OSError, AttributeError) as error:
-        raise ValueError(f"{path} is no SavedModel: {first_line(error)}") from error
-    # `loaded` holds the weights, and must live as long as the answer does.
-    return lambda faces, loaded=loaded: serve(faces).numpy()
+        raise ValueError(f"{path} is not a SavedModel: {first_line(error)}") from error
+    # `saved_model` holds the weights and must live as long as the function.
+    return lambda faces, saved_model=saved_model: serve(faces).numpy()
 
 
 LOADERS = {

@@ -1,8 +1,8 @@
-"""The formats in which step 13 saves a network, and what each is worth.
+"""Export a network to the formats of step 13, and check each exported file against the network.
 
-The exported ones (LiteRT, ONNX, SavedModel) take faces as they are, uint8 (N, 48, 48, 1), and divide by 255 inside, so
-that nobody can forget it; .keras and .h5 hold the network as step 8 trained it, which takes float32 in [0, 1].
-Labels stand in the file where its format has a place for them.
+LiteRT, ONNX and SavedModel files take uint8 faces (N, 48, 48, 1) and divide by 255 inside. The .keras and .h5 files
+hold the network as step 8 trained it, which takes float32 in [0, 1]. The labels are stored in a file where its format
+can hold them.
 """
 
 import shutil
@@ -22,6 +22,7 @@ import numpy as np
 
 from pipeline.data.fer2013 import EMOTIONS, SIDE
 from pipeline.inference.classifier import EmotionClassifier
+from pipeline.models import serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.fingerprint import compute_sha256
@@ -29,58 +30,64 @@ from pipeline.workflow.logging import suppress_output
 
 FormatName = Literal["keras", "h5", "litert", "litert_float16", "litert_int8", "onnx", "saved_model"]
 LABELS = "\n".join(EMOTIONS) + "\n"
+BENCHMARK_BATCH_SIZE = 256  # faces
 
 
 @dataclass(frozen=True)
 class Format:
-    """write(model, path, calibration faces); `needs` are packages beyond requirements.txt."""
+    """An export format: how to write it and how far its predictions may differ from the network's.
 
-    ending: str  # after the network's name
+    Attributes:
+        suffix: Appended to the name of the file.
+        write: write(model, path, calibration_faces)
+        max_difference: Largest difference of a probability.
+        max_accuracy_loss: Where above 0, it is checked instead of max_difference.
+        packages: Packages that requirements.txt does not install.
+    """
+
+    suffix: str
     write: Callable[[keras.Model, Path, np.ndarray], None]
-    largest_difference: float = 1e-4  # of probabilities, from the trained network's; more is refused
-    largest_loss: float = 0.0  # of accuracy; where above 0 it stands in for the difference
-    needs: tuple[str, ...] = ()
+    max_difference: float = 1e-4
+    max_accuracy_loss: float = 0.0
+    packages: tuple[str, ...] = ()
 
 
 def write_keras(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
-    model.save(path)
+    serialization.save_model(model, path)
 
 
-def write_litert(model: keras.Model, path: Path, calibration: np.ndarray, **converter: Any) -> None:
-    # Not by export(format="litert"), which Keras 3.12 and below, the last for Python 3.10, don't have.
+def write_litert(model: keras.Model, path: Path, calibration: np.ndarray, **options: Any) -> None:
+    """Write a LiteRT file; `options` are attributes of tf.lite.TFLiteConverter."""
+    # Not export(format="litert"), which Keras 3.12 and older, the last for Python 3.10, do not have.
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:
         add_rescaling(model).export(folder, format="tf_saved_model", verbose=False)
-        conversion = tf.lite.TFLiteConverter.from_saved_model(folder)
-        for name, value in converter.items():
-            setattr(conversion, name, value)
-        path.write_bytes(conversion.convert())
-    with zipfile.ZipFile(
-        path, "a"
-    ) as associated:  # a place that the format has: an archive behind the network
-        associated.writestr("labels.txt", LABELS)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        for name, value in options.items():
+            setattr(converter, name, value)
+        path.write_bytes(converter.convert())
+    with zipfile.ZipFile(path, "a") as archive:  # LiteRT reads associated files from an archive at the end
+        archive.writestr("labels.txt", LABELS)
 
 
 def write_litert_float16(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
     import tensorflow as tf
 
-    half = {
-        "optimizations": [tf.lite.Optimize.DEFAULT],
-        "target_spec": tf.lite.TargetSpec(supported_types=[tf.float16]),
-    }
-    write_litert(model, path, calibration, **half)
+    optimizations = [tf.lite.Optimize.DEFAULT]
+    target_spec = tf.lite.TargetSpec(supported_types=[tf.float16])
+    write_litert(model, path, calibration, optimizations=optimizations, target_spec=target_spec)
 
 
 def write_litert_int8(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
     import tensorflow as tf
 
-    def faces() -> Iterator[list[np.ndarray]]:
+    def iterate_faces() -> Iterator[list[np.ndarray]]:
         for face in calibration:
             yield [face[np.newaxis]]
 
-    eighth = {"optimizations": [tf.lite.Optimize.DEFAULT], "representative_dataset": faces}
-    write_litert(model, path, calibration, **eighth)
+    optimizations = [tf.lite.Optimize.DEFAULT]
+    write_litert(model, path, calibration, optimizations=optimizations, representative_dataset=iterate_faces)
 
 
 def write_onnx(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
@@ -94,28 +101,29 @@ def write_onnx(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
 
 def write_saved_model(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
     add_rescaling(model).export(str(path), format="tf_saved_model", verbose=False)
-    extra = path / "assets.extra"
-    extra.mkdir()
-    (extra / "labels.txt").write_text(LABELS, encoding="utf-8")
+    assets = path / "assets.extra"
+    assets.mkdir()
+    (assets / "labels.txt").write_text(LABELS, encoding="utf-8")
 
 
 FORMATS: dict[FormatName, Format] = {
     "keras": Format(".keras", write_keras),
     "h5": Format(".h5", write_keras),
     "litert": Format(".tflite", write_litert),
-    "litert_float16": Format("_float16.tflite", write_litert_float16, largest_difference=1e-2),
-    "litert_int8": Format("_int8.tflite", write_litert_int8, largest_loss=0.01),
-    "onnx": Format(".onnx", write_onnx, needs=("onnx", "tf2onnx", "onnxruntime")),
+    "litert_float16": Format("_float16.tflite", write_litert_float16, max_difference=1e-2),
+    "litert_int8": Format("_int8.tflite", write_litert_int8, max_accuracy_loss=0.01),
+    "onnx": Format(".onnx", write_onnx, packages=("onnx", "tf2onnx", "onnxruntime")),
     "saved_model": Format("_saved_model", write_saved_model),
 }
 
 
 def add_rescaling(model: keras.Model) -> keras.Model:
-    """The network with a division by 255 before it."""
+    """Return the network with a division by 255 before it, for uint8 faces."""
     faces = keras.Input((SIDE, SIDE, 1), dtype="uint8", name="faces")
-    whole = keras.Model(faces, model(keras.layers.Rescaling(1 / 255)(faces)), name=model.name)
-    whole(np.zeros((1, SIDE, SIDE, 1), np.uint8))  # the exporter to ONNX wants it to have been called
-    return whole
+    probabilities = model(keras.layers.Rescaling(1 / 255)(faces))
+    rescaled = keras.Model(faces, probabilities, name=model.name)
+    rescaled(np.zeros((1, SIDE, SIDE, 1), np.uint8))  # the ONNX exporter needs a model that has been called
+    return rescaled
 
 
 def export_checked(
@@ -127,91 +135,103 @@ def export_checked(
     expected: np.ndarray,
     calibration: np.ndarray,
 ) -> dict[str, Any]:
-    """Write a model to `path` in a format, load it in that format's runtime, and put it in place if it answers alike.
+    """Export a model, load the file in its runtime, and keep it if its predictions match the model's.
 
-    faces (N, 48, 48, 1) uint8 with their labels (N,) and the probabilities (N, 7) that the model itself gives;
-    calibration: training faces, uint8, from which int8 takes its ranges. Returns what was measured. Raises ImportError
-    where a package is missing, and ValueError where the answers differ by more than the format may.
+    Args:
+        model: The trained network.
+        name: The format.
+        path: The file, or for a SavedModel the folder. An existing one is replaced only after the check.
+        faces: (N, 48, 48, 1) uint8, on which the predictions are compared.
+        labels: (N,) int, their emotions.
+        expected: (N, 7), the network's own probabilities.
+        calibration: Training faces, uint8, from which int8 quantization takes its ranges.
+
+    Returns:
+        The measurements: differences, accuracy, speed, size and checksum.
+
+    Raises:
+        ImportError: If a package of the format is not installed.
+        ValueError: If the predictions differ by more than the format allows.
     """
-    format_ = FORMATS[name]
-    missing = [package for package in format_.needs if find_spec(package) is None]
+    export_format = FORMATS[name]
+    missing = [package for package in export_format.packages if find_spec(package) is None]
     if missing:
         raise ImportError(f"{name} needs packages: python -m pip install {' '.join(missing)}")
-    with atomic_path(path) as unfinished:
+    with atomic_path(path) as temporary:
         with suppress_output(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporters' own use of what is going out of date
-            format_.write(model, unfinished, calibration)
-            classifier = EmotionClassifier(unfinished)
-        answers = classifier.predict_proba(faces)
-        facts = {
-            "format": name,
-            **compare_predictions(answers, expected, labels),
-            **measure_speed(classifier, faces),
-        }
-        lost = float(np.mean(expected.argmax(axis=1) == labels)) - facts["accuracy"]
-        check_agreement(path.name, format_, facts["largest_difference"], lost)
-        return facts | file_facts(unfinished)
+            warnings.simplefilter("ignore")  # the exporters use deprecated functions
+            export_format.write(model, temporary, calibration)
+            classifier = EmotionClassifier(temporary)
+        comparison = compare_predictions(classifier.predict_proba(faces), expected, labels)
+        accuracy_loss = float(np.mean(expected.argmax(axis=1) == labels)) - comparison["accuracy"]
+        check_agreement(path.name, export_format, comparison["largest_difference"], accuracy_loss)
+        return {"format": name, **comparison, **measure_speed(classifier, faces), **describe_file(temporary)}
 
 
-def compare_predictions(answers: np.ndarray, expected: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    top = answers.argmax(axis=1)
+def compare_predictions(
+    probabilities: np.ndarray, expected: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    predicted = probabilities.argmax(axis=1)
     return {
-        "largest_difference": float(np.abs(answers - expected).max()),
-        "agreement": float(np.mean(top == expected.argmax(axis=1))),
-        "accuracy": float(np.mean(top == labels)),
+        "largest_difference": float(np.abs(probabilities - expected).max()),
+        "agreement": float(np.mean(predicted == expected.argmax(axis=1))),
+        "accuracy": float(np.mean(predicted == labels)),
     }
 
 
-def check_agreement(name: str, format_: Format, difference: float, lost: float) -> None:
-    if format_.largest_loss:
-        if not lost <= format_.largest_loss:
+def check_agreement(file_name: str, export_format: Format, difference: float, accuracy_loss: float) -> None:
+    """Raise ValueError if a file's predictions differ by more than its format allows, or are NaN."""
+    if export_format.max_accuracy_loss:
+        if not accuracy_loss <= export_format.max_accuracy_loss:
             raise ValueError(
-                f"{name}, loaded again, is right {100 * lost:.1f} points less often than the network."
+                f"{file_name} was not saved: its accuracy is {100 * accuracy_loss:.1f} percentage points below the "
+                f"network's; at most {100 * export_format.max_accuracy_loss:.1f} are allowed."
             )
-    elif not difference <= format_.largest_difference:
+    elif not difference <= export_format.max_difference:
         raise ValueError(
-            f"{name}, loaded again, differs by {difference:.1e} from the network it was saved from; "
-            f"{format_.largest_difference:.0e} is let pass."
+            f"{file_name} was not saved: its probabilities differ from the network's by up to {difference:.1e}; at "
+            f"most {export_format.max_difference:.0e} is allowed."
         )
 
 
-def measure_speed(classifier: EmotionClassifier, faces: np.ndarray, times: int = 200) -> dict[str, float]:
-    """Milliseconds that one face takes, and faces per second in batches of 256."""
-    one = [time_prediction(classifier, faces[:1]) for _ in range(times + 10)][10:]
-    batch = faces[:256]
-    many = [time_prediction(classifier, batch) for _ in range(6)][1:]
+def measure_speed(classifier: EmotionClassifier, faces: np.ndarray, n_runs: int = 200) -> dict[str, float]:
+    """Measure the latency of one face (median and 99th percentile, in ms) and the throughput in batches."""
+    single_ms = [time_prediction_ms(classifier, faces[:1]) for _ in range(n_runs + 10)][10:]
+    batch = faces[:BENCHMARK_BATCH_SIZE]
+    batch_ms = [time_prediction_ms(classifier, batch) for _ in range(6)][1:]
     return {
-        "milliseconds": statistics.median(one),
-        "milliseconds_99": float(np.percentile(one, 99)),
-        "faces_per_second": 1000 * len(batch) / statistics.median(many),
+        "milliseconds": statistics.median(single_ms),
+        "milliseconds_99": float(np.percentile(single_ms, 99)),
+        "faces_per_second": 1000 * len(batch) / statistics.median(batch_ms),
     }
 
 
-def time_prediction(classifier: EmotionClassifier, faces: np.ndarray) -> float:
-    started = time.perf_counter()
+def time_prediction_ms(classifier: EmotionClassifier, faces: np.ndarray) -> float:
+    start = time.perf_counter()
     classifier.predict_proba(faces)
-    return 1000 * (time.perf_counter() - started)
+    return 1000 * (time.perf_counter() - start)
 
 
-def file_facts(path: Path) -> dict[str, Any]:
+def describe_file(path: Path) -> dict[str, Any]:
+    """Return the size in bytes and, for a file, the SHA-256."""
     if path.is_dir():
-        return {"bytes": sum(inner.stat().st_size for inner in path.rglob("*") if inner.is_file())}
+        return {"bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file())}
     with open(path, "rb") as file:
         return {"bytes": path.stat().st_size, "sha256": compute_sha256(file)}
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """`whole_or_not`, for a folder too: the old one goes only when the new one is whole."""
+    """Write a file or, for a path without suffix, a folder atomically: an existing one is replaced at the end."""
     if path.suffix:
-        with atomic_write(path) as unfinished:
-            yield unfinished
+        with atomic_write(path) as temporary:
+            yield temporary
         return
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    temporary = path.with_name(f".unfinished-{path.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        yield unfinished
+        yield temporary
         shutil.rmtree(path, ignore_errors=True)
-        unfinished.rename(path)
+        temporary.rename(path)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

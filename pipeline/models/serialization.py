@@ -1,10 +1,11 @@
-"""A Keras network as plain data and back, and what it answers; on any Keras backend.
+"""Convert Keras networks to plain data and back, and save and load model files; on any Keras backend.
 
-    packed = {"name": str, "config": str (JSON), "weights": [arrays]}
+    packed = {"name": str, "config": str (JSON), "weights": list of arrays}
 
-Nothing of a network is pickled but its description and its numbers, so that the cache stays free of code.
+A packed network holds no pickled code, only its configuration and weights, so that artifacts stay plain data.
 """
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,54 +15,112 @@ from pipeline.models.backend import keras
 
 PackedModel = dict[str, Any]
 
+MAX_ARCHIVE_BYTES = 1 << 30  # unpacked; a larger archive may unpack to MAX_ARCHIVE_RATIO times its own size
+MAX_ARCHIVE_RATIO = 10  # weights hardly compress, so a higher ratio is a zip bomb
+# Config entries that Keras 3.13 to 3.15 added, with their defaults. Older versions refuse a config that has them.
+NEW_CONFIG_DEFAULTS = {
+    "input_axes": None,
+    "output_axes": None,
+    "quantization_config": None,
+    "renorm": False,
+    "renorm_clipping": None,
+    "renorm_momentum": 0.99,
+}
+
 
 def pack(model: keras.Model) -> PackedModel:
-    """A network's layers and weights as plain data."""
+    """Convert a network to plain data."""
     return {"name": model.name, "config": model.to_json(), "weights": model.get_weights()}
 
 
 def unpack(packed: PackedModel) -> keras.Model:
-    """The network, not compiled, from what `pack` made of it."""
+    """Rebuild the network, not compiled, from the result of `pack`."""
     model = keras.models.model_from_json(packed["config"])
     model.set_weights(packed["weights"])
     return model
 
 
-def load_model(path: str | Path) -> keras.Model:
-    """The network in a .keras file, not compiled.
+def save_model(model: keras.Model, path: str | Path) -> None:
+    """Save a network as .keras or .h5, so that versions of Keras older than this one can load it too.
 
-    A file that a model card names beside it must have the card's checksum. Raises ValueError for a file that is altered
-    or is no network, FileNotFoundError where there is none.
+    Config entries that newer versions of Keras added are left out where they have their default value.
+    """
+    path = Path(path)
+    model.save(str(path))
+    if zipfile.is_zipfile(path):
+        _simplify_archive(path)
+    else:
+        _simplify_hdf5(path)
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Load the network, not compiled, from a .keras or .h5 file.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file does not match its model card's checksum, or is not a Keras model.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is not there. It should be a model that step 13 saved, or one from models/."
+            f"{path} does not exist. Pass a model that step 13 saved, or one from models/."
         )
     model_zoo.verify_checksum(path)
     check_archive_size(path)
     try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever its reading of a foreign file runs into
+        return keras.models.load_model(str(path), compile=False)
+    except Exception as error:  # Keras raises many types of error for an invalid file
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path} is no model that Keras can load: {reason}") from error
+        raise ValueError(f"{path} is not a model that Keras can load: {reason}") from error
 
 
 def check_archive_size(path: Path) -> None:
-    """Raise ValueError for an archive that unpacks to more than a gigabyte and ten times its own size."""
+    """Raise ValueError for a zip bomb: more than MAX_ARCHIVE_BYTES unpacked and MAX_ARCHIVE_RATIO times the file."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > max(MAX_ARCHIVE_BYTES, 10 * path.stat().st_size):
+        unpacked_bytes = sum(member.file_size for member in archive.infolist())
+    if unpacked_bytes > max(MAX_ARCHIVE_BYTES, MAX_ARCHIVE_RATIO * path.stat().st_size):
         raise ValueError(
-            f"{path} would unpack to {unpacked / 1e9:.1f} GB, so it is not opened. It is no model of ours."
+            f"{path} would unpack to {unpacked_bytes / 1e9:.1f} GB and was not opened. It is not a valid model file."
         )
 
 
 def get_backbones(model: keras.Model) -> list[keras.Model]:
-    """The networks that are layers of this network."""
+    """Return the networks that are layers of this network."""
     return [layer for layer in model.layers if isinstance(layer, keras.Model)]
 
 
-MAX_ARCHIVE_BYTES = 1 << 30  # bytes, unpacked that small files may come to; weights hardly compress
+def _simplify_archive(path: Path) -> None:
+    """Remove the new defaults from the config.json of a .keras file; its other members stay as they are."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(info, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for info, content in members:
+            is_config = info.filename == "config.json"
+            archive.writestr(info, _simplify_json(content) if is_config else content)
+
+
+def _simplify_hdf5(path: Path) -> None:
+    """Remove the new defaults from the model_config of an .h5 file."""
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = _simplify_json(file.attrs["model_config"])
+
+
+def _simplify_json(config: str | bytes) -> bytes:
+    return json.dumps(_remove_new_defaults(json.loads(config))).encode("utf-8")
+
+
+def _remove_new_defaults(config: Any) -> Any:
+    """Return a Keras config, at any depth, without the entries of NEW_CONFIG_DEFAULTS that have their default."""
+    if isinstance(config, list):
+        return [_remove_new_defaults(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: _remove_new_defaults(value)
+        for key, value in config.items()
+        if key not in NEW_CONFIG_DEFAULTS or value != NEW_CONFIG_DEFAULTS[key]
+    }

