@@ -3,6 +3,7 @@
 Also provides photographs (from scikit-image), and files that look like images but are invalid.
 """
 
+import csv
 import os
 import shutil
 import struct
@@ -77,6 +78,12 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def load_astronaut() -> Image.Image:
     """Return a photograph (250x250) of one smiling face."""
     return Image.fromarray(skimage.data.astronaut()).crop((100, 0, 350, 250))
@@ -98,6 +105,7 @@ def encode_png(width: int, height: int, depth: int = 8, color: int = 2, rows: in
 
 def write_invalid_images(folder: Path) -> list[str]:
     """Write files that must be refused as images; return their names, and one of a file that does not exist."""
+    existing = set(folder.iterdir())
     photograph = Image.fromarray(skimage.data.coffee())
     for kind in ("jpg", "png", "gif", "webp"):
         photograph.save(folder / f"cut.{kind}")
@@ -114,7 +122,7 @@ def write_invalid_images(folder: Path) -> list[str]:
         grays = np.full((50, 50), 0.5, np.float32)
         grays[20, 20] = value
         Image.fromarray(grays).save(folder / f"{name}.tif")
-    return [*sorted(path.name for path in folder.iterdir()), "missing.jpg"]
+    return [*sorted(path.name for path in set(folder.iterdir()) - existing), "missing.jpg"]
 
 
 def assert_same_bits(first: list[np.ndarray], second: list[np.ndarray]) -> None:

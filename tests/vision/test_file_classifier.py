@@ -1,0 +1,144 @@
+"""The options of the file classifier, the paths of the annotated copies, and resuming."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import load_astronaut, read_rows
+from PIL import Image
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures import plots
+from pipeline.inference.classifier import EmotionClassifier
+from pipeline.models import model_zoo
+from pipeline.vision.file_classifier import FileClassifier
+from pipeline.vision.inputs import find_inputs
+from pipeline.vision.results_log import ResultsLog
+from pipeline.vision.video_io import open_video_writer
+
+Rows = list[dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def classifier() -> EmotionClassifier:
+    return EmotionClassifier(model_zoo.FASTEST_MODEL)
+
+
+@pytest.fixture
+def classify(tmp_path, monkeypatch, classifier) -> Callable[..., Rows]:
+    """Classify files in a new folder; return the rows of the CSV."""
+    monkeypatch.chdir(tmp_path)
+    results = tmp_path / "results"
+    monkeypatch.setattr(plots, "RESULTS", results)
+
+    def classify(*images: object, **options) -> Rows:
+        file_classifier = FileClassifier(classifier, results=results, **options)
+        with ResultsLog(results / "classification", {}) as log:
+            file_classifier.classify_files(find_inputs([str(image) for image in images]), log)
+            log.finish(("csv",))
+        return read_rows(results / "classification.csv")
+
+    return classify
+
+
+def test_cropped_faces_are_classified_as_they_are(classify, classifier, tmp_path, small_table):
+    faces = small_table["pixels"][:12]
+    for index, pixels in enumerate(faces):
+        folder = tmp_path / "faces" / f"group {index % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{index:02}.png")
+    (tmp_path / "faces" / "notes.txt").write_text("This is text.")
+    by_folder = classify("faces", faces="crop", tta=2)
+    by_pattern = classify("faces/**/*.png", faces="crop", tta=2)
+    assert by_pattern == by_folder and len(by_folder) == 12
+    in_order = [*range(0, 12, 3), *range(1, 12, 3), *range(2, 12, 3)]
+    expected = classifier.predict_proba(faces[in_order], tta=2)
+    probabilities = [[float(row[name]) for name in EMOTIONS] for row in by_folder]
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+    assert all(row["left"] == row["note"] == "" and row["face"] == "1" for row in by_folder)
+    assert not (tmp_path / "results" / "classified").exists()
+
+
+def test_without_annotate_no_copies_are_written(classify, tmp_path):
+    load_astronaut().save(tmp_path / "x.png")
+    assert [row["emotion"] for row in classify("x.png", annotate=False)] == ["Happy"]
+    assert not (tmp_path / "results" / "classified").exists()
+
+
+@pytest.mark.slow
+def test_copies_of_files_from_several_folders_have_different_paths(classify, tmp_path, monkeypatch):
+    """Two files of the same name; two that differ only in their extension; one whose path contains "..", too."""
+    places = ["a/x.jpg", "b/x.jpg", "b/y.png", "work/in/z.jpg"]
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        load_astronaut().save(tmp_path / place)
+    frame = np.asarray(load_astronaut())
+    for extension in ("avi", "mov"):
+        with open_video_writer(tmp_path / "b" / "y.mp4", 7.5, (250, 250)) as writer:
+            writer.write(frame)
+        (tmp_path / "b" / "y.mp4").rename(tmp_path / "b" / f"y.{extension}")
+    before = {place: (tmp_path / place).read_bytes() for place in places}
+    monkeypatch.chdir(tmp_path / "work")
+    rows = classify("../a/x.jpg", tmp_path / "b", "in/z.jpg")
+    assert {Path(row["file"]).name for row in rows} == {"x.jpg", "y.avi", "y.mov", "y.png", "z.jpg"}
+    copies = tmp_path / "results" / "classified"
+    video_copies = ["b/y.avi.mp4", "b/y.avi.png", "b/y.mov.mp4", "b/y.mov.png"]
+    names = sorted(path.relative_to(copies).as_posix() for path in copies.rglob("*.*"))
+    assert names == sorted([*places, *video_copies])
+    classify("../a/x.jpg", "in/z.jpg")
+    assert [path.name for path in (tmp_path / "results").iterdir() if path.is_dir()] == ["classified"]
+    assert {place: (tmp_path / place).read_bytes() for place in places} == before
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read all files")
+def test_files_without_permission_have_a_reason(classify, tmp_path):
+    load_astronaut().save(tmp_path / "good.png")
+    for name in ("f/a.jpg", "f/b.MP4", "f/g/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0)
+    (tmp_path / "f" / "g").chmod(0)
+    try:
+        rows = classify("good.png", "f/a.jpg", "f/b.MP4", "f/g/d.png", "f/g")
+    finally:
+        (tmp_path / "f" / "g").chmod(0o700)
+    assert [row["emotion"] for row in rows] == ["Happy", "", "", "", ""]
+    assert all("Permission denied" in row["note"] for row in rows[1:4])
+    assert rows[4]["file"] == "f/g" and rows[4]["note"].startswith("not read: ")
+
+
+def test_a_run_is_described_by_all_that_its_results_depend_on(tmp_path, monkeypatch, classifier):
+    """An interrupted run in another folder, where a relative path names another file, is not resumed."""
+    options = {"faces": "detect", "tta": 2, "smoothing": 0.4, "annotate": True}
+    changes = {"faces": "crop", "tta": 1, "smoothing": 0.0, "annotate": False}
+    metadata = FileClassifier(classifier, **options).describe_run(["x.png"], "abc")
+    descriptions = [metadata]
+    for name, value in changes.items():
+        changed = FileClassifier(classifier, **(options | {name: value}))
+        descriptions.append(changed.describe_run(["x.png"], "abc"))
+    descriptions.append(FileClassifier(classifier, **options).describe_run(["y.png"], "abc"))
+    descriptions.append(FileClassifier(classifier, **options).describe_run(["x.png"], "def"))
+    monkeypatch.chdir(tmp_path)
+    descriptions.append(FileClassifier(classifier, **options).describe_run(["x.png"], "abc"))
+    assert len({str(description) for description in descriptions}) == len(descriptions)
+
+
+def test_a_resumed_run_skips_the_completed_files(tmp_path, monkeypatch, capsys, classifier):
+    load_astronaut().save(tmp_path / "a.png")
+    load_astronaut().save(tmp_path / "b.png")
+    monkeypatch.chdir(tmp_path)
+    file_classifier = FileClassifier(classifier, annotate=False, results=tmp_path / "results")
+    with ResultsLog(tmp_path / "results" / "classification", {}) as log:
+        file_classifier.classify_files([Path("a.png")], log)
+    assert "resuming" not in capsys.readouterr().out
+    (tmp_path / "a.png").write_text("not to be read again")
+    with ResultsLog(tmp_path / "results" / "classification", {}, resume=True) as log:
+        file_classifier.classify_files([Path("a.png"), Path("b.png")], log)
+        assert [(row["file"], row["emotion"]) for row in log.rows()] == [
+            ("a.png", "Happy"),
+            ("b.png", "Happy"),
+        ]
+    assert "resuming after 1 file " in capsys.readouterr().out
