@@ -1,1 +1,1 @@
-"""The web page of Webcam_page.py."""
+"""Serve the web page: live recognition in a browser, and of uploaded images and videos."""

@@ -1,89 +1,100 @@
-"""Who looks at Webcam_page.py: their cameras, each followed apart from the others, and their videos."""
+"""Recognize the faces of uploaded videos, and keep one annotated copy per browser tab."""
 
 import secrets
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.vision.annotate import annotate_faces
-from pipeline.vision.face_detector import FaceDetector
-from pipeline.vision.recognition import recognize_faces
+from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row
-from pipeline.vision.tracker import Tracker
-from pipeline.vision.video_io import VideoReader, open_video_writer
-from pipeline.web.sessions import LockedClassifier, limit_size
+from pipeline.vision.video_io import VideoReader
+from pipeline.web.frames import limit_size
+from pipeline.web.sessions import LockedClassifier
 
 
 @dataclass(frozen=True)
 class AnnotatedVideo:
-    """A video with its faces marked.
+    """The results of a video.
 
-    path: of the annotated copy; name: of the video; rows: of all frames; of_face: each face's mean probabilities (7,),
-    by number; seconds: how many were looked at; whole: whether there were no more.
+    Attributes:
+        path: the copy with annotated faces.
+        name: file name of the upload.
+        rows: one per face and frame.
+        mean_probabilities: track_id -> (7,), the mean over the frames that show the face.
+        seconds: time of the last frame that was processed.
+        is_complete: False if frames after that one exceed the time limit or cannot be decoded.
     """
 
     path: Path
     name: str
     rows: list[Row]
-    of_face: dict[int, np.ndarray]
+    mean_probabilities: dict[int, np.ndarray]
     seconds: float
-    whole: bool
+    is_complete: bool
 
 
 class VideoJobs:
-    """Annotated videos, one for each tab, in a private folder."""
+    """Annotated videos in `folder`, one per session.
+
+    Args:
+        tta: views of each face to average over (test-time augmentation).
+        smoothing: time constant in seconds of the moving average of each face's probabilities; 0 disables it.
+        max_seconds: length of the part of a video that is processed.
+    """
 
     def __init__(
-        self, folder: Path, classifier: LockedClassifier, tta: int, smoothing: float, longest: float
+        self, folder: Path, classifier: LockedClassifier, *, tta: int, smoothing: float, max_seconds: float
     ):
         self.folder = folder
-        self.classifier, self.tta, self.smoothing, self.longest = classifier, tta, smoothing, longest
-        self.of_tab: dict[str, Path] = {}
+        self.classifier, self.tta, self.smoothing = classifier, tta, smoothing
+        self.max_seconds = max_seconds
+        self.paths: dict[str, Path] = {}
 
-    def make(self, path: Path, tab: str, progress: Callable[[float], None]) -> AnnotatedVideo:
-        """Look for faces in a video, frame by frame. Raises ValueError for what is none, and once its tab has gone."""
-        self.forget(tab)
-        video, tracker, detector = VideoReader(path), Tracker(self.smoothing), FaceDetector(live=True)
-        seen: dict[int, list[np.ndarray]] = {}
+    def annotate(self, path: Path, session_id: str, progress: Callable[[float], None]) -> AnnotatedVideo:
+        """Recognize and annotate the faces of a video. The session's previous video is deleted.
+
+        Args:
+            progress: called after each frame with the completed fraction.
+
+        Raises:
+            ValueError: the file is not a video, or the session has ended meanwhile.
+        """
+        self.discard(session_id)
+        reader = VideoReader(path)
+        frame_pipeline = FramePipeline(self.classifier, tta=self.tta, smoothing=self.smoothing)
+        # The name is random because everyone who knows it can download the file. Browsers play WebM but not MPEG-4.
+        annotated_path = self.paths[session_id] = self.folder / f"{secrets.token_hex(16)}.webm"
         rows: list[Row] = []
-        # The name can't be guessed, for whoever knows it can fetch it. Browsers play no MPEG-4, but WebM.
-        self.of_tab[tab] = annotated = self.folder / f"{secrets.token_hex(16)}.webm"
-        seconds, whole, expected = 0.0, True, self._expected(video)
-        with ExitStack() as open_files:
-            drawn = None
-            for frame in video:
-                whole = frame.seconds <= self.longest
-                if not whole or tab not in self.of_tab:
+        probabilities: dict[int, list[np.ndarray]] = {}
+        seconds, is_complete, frames_expected = 0.0, True, self._count_frames(reader)
+        with closing(annotate_video(reader, frame_pipeline, annotated_path, resize=limit_size)) as frames:
+            for frame, faces in frames:
+                is_complete = frame.seconds <= self.max_seconds
+                if not is_complete or session_id not in self.paths:
                     break
                 seconds = frame.seconds
-                found = recognize_faces(frame.image, detector, self.classifier, self.tta)
-                faces = tracker.update(found, seconds)
                 for face in faces:
-                    seen.setdefault(face.track_id, []).append(face.probabilities)
+                    probabilities.setdefault(face.track_id, []).append(face.probabilities)
                 rows += to_rows(path.name, faces, frame.number, seconds)
-                annotate_faces(frame.image, faces)
-                shown = limit_size(frame.image)
-                drawn = drawn or open_files.enter_context(
-                    open_video_writer(annotated, video.fps, shown.shape[1::-1])
-                )
-                drawn.write(shown)
-                progress(min(1.0, frame.number / expected))
-        video.capture.release()
-        if tab not in self.of_tab:
-            annotated.unlink(missing_ok=True)
-            raise ValueError(f"{path} was not looked at to its end, because its page was closed.")
-        means = {number: np.mean(probabilities, axis=0) for number, probabilities in seen.items()}
-        return AnnotatedVideo(annotated, path.name, rows, means, seconds, whole and not video.is_truncated)
+                progress(min(1.0, frame.number / frames_expected))
+        if session_id not in self.paths:
+            annotated_path.unlink(missing_ok=True)
+            raise ValueError(f"{path} was not processed completely because its page was closed.")
+        means = {track_id: np.mean(values, axis=0) for track_id, values in probabilities.items()}
+        is_complete = is_complete and not reader.is_truncated
+        return AnnotatedVideo(annotated_path, path.name, rows, means, seconds, is_complete)
 
-    def _expected(self, video: VideoReader) -> float:
-        longest = self.longest * video.fps
-        return max(1.0, min(video.frame_count or longest, longest))
-
-    def forget(self, tab: str) -> None:
-        path = self.of_tab.pop(tab, None)
+    def discard(self, session_id: str) -> None:
+        """Delete a session's video, if it has one."""
+        path = self.paths.pop(session_id, None)
         if path:
             path.unlink(missing_ok=True)
+
+    def _count_frames(self, reader: VideoReader) -> float:
+        """Return how many frames of a video will be processed, at least 1; an estimate."""
+        max_frames = self.max_seconds * reader.fps
+        return max(1.0, min(reader.frame_count or max_frames, max_frames))

@@ -1,185 +1,199 @@
-// The camera's part of the page. Gradio runs this with `element`, which holds page.html; `props.value`, this tab's name;
-// and `server`, whose functions answer from Python. One frame is on its way at a time, so a slow line shows fewer
-// frames and none late.
-const WIDEST = 640; // pixels of what is sent, as wide as faces are looked for
-const QUICKEST = 40; // milliseconds from frame to frame
-const PATIENCE = 3; // frames without an answer, one after the other, after which the camera is let go
-const SILENT = "The machine behind this page does not answer. Does Webcam_page.py still run there?";
-const MIRRORED = "user"; // people know themselves from the mirror; a camera at the back shows things as they are
+// The camera's part of the page. Gradio runs this with `element`, which holds templates/camera.html; `props.value`, the
+// session id of this browser tab; and `server`, whose functions run in Python. One frame is in flight at a time, so a
+// slow connection lowers the frame rate but does not delay the frames.
+const MAX_WIDTH = 640; // pixels of the frames that are sent; faces are detected at this width
+const MIN_FRAME_INTERVAL_MS = 40;
+const MAX_FAILURES = 3; // consecutive frames without a response; one more stops the camera
+const RETRY_DELAY_MS = 500;
+const ANNOUNCEMENT_INTERVAL_MS = 2500; // the minimum between two texts for screen readers
+const FRAME_RATE_WINDOW_MS = 2000;
+const LATENCY_WINDOW = 20; // frames, of the median latency
+const NO_RESPONSE = "The server does not respond. Check that Webcam_page.py is still running.";
+const FRONT_CAMERA = "user"; // shown mirrored, as people are used to; the rear camera is not
 
 const find = (selector) => element.querySelector(selector);
-const stage = find(".stage"), video = find("video"), canvas = find("canvas"), alarm = find(".sentence");
-const label = find(".label"), dot = find(".dot"), spoken = find(".spoken"), latency = find(".latency");
-const start = find(".start"), stop = find(".stop"), turn = find(".turn"), csv = find(".csv");
-const lines = [...element.querySelectorAll(".bars li")];
-const names = lines.map((line) => line.firstElementChild.textContent);
-const sent = document.createElement("canvas");
+const stage = find(".stage"), video = find("video"), canvas = find("canvas"), alertBox = find(".alert");
+const label = find(".label"), dot = find(".dot"), announcement = find(".announcement"), latency = find(".latency");
+const startButton = find(".start"), stopButton = find(".stop");
+const switchButton = find(".switch-camera"), csvButton = find(".download-csv");
+const bars = [...element.querySelectorAll(".bars li")];
+const emotions = bars.map((bar) => bar.firstElementChild.textContent);
+const frameCanvas = document.createElement("canvas");
 
-let stream = null, facing = MIRRORED, run = 0, told = "", toldAt = 0, delays = [], frames = [], unanswered = 0;
+let stream = null, facingMode = FRONT_CAMERA, runId = 0; // a new run id ends the loop of the run before
+let announcedText = "", announcedAt = 0;
+let latencies = [], responseTimes = [], failureCount = 0;
 
-watch("value", () => { start.disabled = !props.value; }); // the name comes a moment after the page
-start.addEventListener("click", () => open());
-stop.addEventListener("click", () => { close(""); start.focus(); });
-turn.addEventListener("click", () => { facing = facing === MIRRORED ? "environment" : MIRRORED; open(); });
-csv.addEventListener("click", download);
+watch("value", () => { startButton.disabled = !props.value; }); // the session id arrives shortly after the page
+startButton.addEventListener("click", startCamera);
+stopButton.addEventListener("click", () => { stopCamera(""); startButton.focus(); });
+switchButton.addEventListener("click", () => {
+  facingMode = facingMode === FRONT_CAMERA ? "environment" : FRONT_CAMERA;
+  startCamera();
+});
+csvButton.addEventListener("click", downloadCsv);
 
-async function open() {
-  close("");
+async function startCamera() {
+  stopCamera("");
   if (!navigator.mediaDevices) {
-    close("A browser lends its camera only to pages of its own machine (http://127.0.0.1) or over https. " +
-      "The README says how; pictures and videos work all the same.");
+    stopCamera("A browser allows the camera only for pages of the same machine (http://127.0.0.1) or over https; see " +
+      "docs/web_page.md. Images and videos work without it.");
     return;
   }
   stage.dataset.state = "starting";
-  start.disabled = true;
-  const mine = ++run;
+  startButton.disabled = true;
+  const currentRun = ++runId;
   try {
-    const wanted = { width: { ideal: WIDEST }, height: { ideal: 480 }, facingMode: facing };
-    const opened = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
-    if (mine !== run) { opened.getTracks().forEach((track) => track.stop()); return; }
-    stream = opened;
-    stream.getVideoTracks()[0].addEventListener("ended", () => close("The camera was taken away."));
+    const constraints = { width: { ideal: MAX_WIDTH }, height: { ideal: 480 }, facingMode };
+    const newStream = await navigator.mediaDevices.getUserMedia({ video: constraints, audio: false });
+    if (currentRun !== runId) { newStream.getTracks().forEach((track) => track.stop()); return; }
+    stream = newStream;
+    stream.getVideoTracks()[0].addEventListener("ended", () => stopCamera("The camera was disconnected."));
     video.srcObject = stream;
     await video.play();
   } catch (error) {
-    if (mine === run) close(sentenceOf(error));
+    if (currentRun === runId) stopCamera(explainCameraError(error));
     return;
   }
   stage.dataset.state = "on";
-  stage.classList.toggle("mirrored", facing === MIRRORED);
-  stop.disabled = csv.disabled = false;
-  stop.focus({ preventScroll: true });
-  follow(mine);
-  const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((one) => one.kind === "videoinput");
-  turn.hidden = cameras.length < 2;
+  stage.classList.toggle("mirrored", facingMode === FRONT_CAMERA);
+  stopButton.disabled = csvButton.disabled = false;
+  stopButton.focus({ preventScroll: true });
+  recognizeFrames(currentRun);
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  switchButton.hidden = devices.filter((device) => device.kind === "videoinput").length < 2;
 }
 
-function close(sentence) {
-  run += 1;
+function stopCamera(message) {
+  runId += 1;
   if (stream) stream.getTracks().forEach((track) => track.stop());
   stream = video.srcObject = null;
   stage.dataset.state = "off";
-  start.disabled = false;
-  stop.disabled = true;
-  alarm.textContent = sentence;
-  alarm.hidden = !sentence;
+  startButton.disabled = false;
+  stopButton.disabled = true;
+  alertBox.textContent = message;
+  alertBox.hidden = !message;
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
-  show([]);
+  showProbabilities([]);
   label.textContent = "No face yet";
   latency.textContent = "\u00a0";
-  delays = [];
-  frames = [];
-  unanswered = 0;
+  latencies = [];
+  responseTimes = [];
+  failureCount = 0;
 }
 
-function sentenceOf(error) {
-  if (error.name === "NotAllowedError") return "The camera was not allowed. Allow it beside the page's address, and start again.";
-  if (error.name === "NotFoundError") return "There is no camera here. Pictures and videos work all the same.";
-  if (error.name === "NotReadableError") return "The camera is used by another program. Close that, and start again.";
-  return `The camera does not start (${error.message}).`;
+function explainCameraError(error) {
+  if (error.name === "NotAllowedError") return "The camera is blocked. Allow it next to the page's address and start it again.";
+  if (error.name === "NotFoundError") return "No camera found. Images and videos work without one.";
+  if (error.name === "NotReadableError") return "Another program is using the camera. Close that program and start the camera again.";
+  return `The camera cannot be started (${error.message}).`;
 }
 
-async function follow(mine) {
-  while (mine === run) {
-    const taken = performance.now();
-    // Of a server that is out of reach Gradio gives nothing back, or an error.
-    const seen = await server.look({ visitor: props.value, picture: grabbed() }).catch(() => null);
-    if (mine !== run) return;
-    unanswered = seen ? 0 : unanswered + 1;
-    if (unanswered > PATIENCE) { close(SILENT); return; }
-    if (!seen) {
-      latency.textContent = "No answer; trying again.";
-      await new Promise((done) => setTimeout(done, 500));
-    } else if (seen.error) {
-      if (seen.stop) { close(seen.error); return; }
-      latency.textContent = seen.error;
+async function recognizeFrames(currentRun) {
+  while (currentRun === runId) {
+    const sentAt = performance.now();
+    // If the server cannot be reached, Gradio returns nothing or throws an error.
+    const message = { session_id: props.value, frame: captureFrame() };
+    const response = await server.recognize_frame(message).catch(() => null);
+    if (currentRun !== runId) return;
+    failureCount = response ? 0 : failureCount + 1;
+    if (failureCount > MAX_FAILURES) { stopCamera(NO_RESPONSE); return; }
+    if (!response) {
+      latency.textContent = "No response; trying again.";
+      await sleep(RETRY_DELAY_MS);
+    } else if (response.error) {
+      if (response.is_fatal) { stopCamera(response.error); return; }
+      latency.textContent = response.error;
     } else {
-      draw(seen);
-      show(seen.faces);
-      measure(taken);
+      drawFaces(response);
+      showProbabilities(response.faces);
+      showLatency(sentAt);
     }
-    await new Promise((done) => setTimeout(done, Math.max(0, QUICKEST - (performance.now() - taken))));
-    await new Promise(requestAnimationFrame); // none comes while the tab is hidden, so nothing is sent then
+    await sleep(Math.max(0, MIN_FRAME_INTERVAL_MS - (performance.now() - sentAt)));
+    await new Promise(requestAnimationFrame); // does not fire in a hidden tab, which therefore sends nothing
   }
 }
 
-function grabbed() {
-  const scale = Math.min(1, WIDEST / Math.max(video.videoWidth, video.videoHeight));
-  sent.width = Math.round(video.videoWidth * scale);
-  sent.height = Math.round(video.videoHeight * scale);
-  sent.getContext("2d").drawImage(video, 0, 0, sent.width, sent.height);
-  return sent.toDataURL("image/jpeg", 0.85);
+function captureFrame() {
+  const scale = Math.min(1, MAX_WIDTH / Math.max(video.videoWidth, video.videoHeight));
+  frameCanvas.width = Math.round(video.videoWidth * scale);
+  frameCanvas.height = Math.round(video.videoHeight * scale);
+  frameCanvas.getContext("2d").drawImage(video, 0, 0, frameCanvas.width, frameCanvas.height);
+  return frameCanvas.toDataURL("image/jpeg", 0.85);
 }
 
-// Boxes and labels are drawn in the screen's own pixels, so that they are sharp however small the frames are.
-function draw(seen) {
-  const shown = video.getBoundingClientRect(), sharp = window.devicePixelRatio || 1;
-  canvas.width = shown.width * sharp;
-  canvas.height = shown.height * sharp;
-  const pen = canvas.getContext("2d"), scale = shown.width / seen.width;
-  const flipped = facing === MIRRORED;
-  pen.scale(sharp, sharp);
-  for (const face of [...seen.faces].reverse()) {
-    const x = (flipped ? seen.width - face.center[0] : face.center[0]) * scale, y = face.center[1] * scale;
+// Boxes and labels are drawn in device pixels: they are sharp even if the frames are small.
+function drawFaces(response) {
+  const rect = video.getBoundingClientRect(), pixelRatio = window.devicePixelRatio || 1;
+  canvas.width = rect.width * pixelRatio;
+  canvas.height = rect.height * pixelRatio;
+  const context = canvas.getContext("2d"), scale = rect.width / response.width;
+  const isMirrored = facingMode === FRONT_CAMERA;
+  context.scale(pixelRatio, pixelRatio);
+  for (const face of [...response.faces].reverse()) {
+    const centerX = isMirrored ? response.width - face.center[0] : face.center[0];
+    const x = centerX * scale, y = face.center[1] * scale;
     const width = face.size[0] * scale, height = face.size[1] * scale;
-    pen.save();
-    pen.translate(x, y);
-    pen.rotate(((flipped ? -face.roll : face.roll) * Math.PI) / 180);
-    pen.strokeStyle = face.color;
-    pen.lineWidth = 3;
-    pen.beginPath();
-    pen.roundRect(-width / 2, -height / 2, width, height, 12);
-    pen.stroke();
-    pen.restore();
-    chip(pen, face, Math.max(4, x - width / 2), Math.max(4, y - height / 2 - 34), shown.width);
+    context.save();
+    context.translate(x, y);
+    context.rotate(((isMirrored ? -face.roll : face.roll) * Math.PI) / 180);
+    context.strokeStyle = face.color;
+    context.lineWidth = 3;
+    context.beginPath();
+    context.roundRect(-width / 2, -height / 2, width, height, 12);
+    context.stroke();
+    context.restore();
+    drawLabel(context, face, Math.max(4, x - width / 2), Math.max(4, y - height / 2 - 34), rect.width);
   }
 }
 
-function chip(pen, face, left, top, right) {
-  const text = `${face.emotion} ${percent(Math.max(...face.shares))}`;
-  pen.font = "600 16px system-ui, sans-serif";
-  const width = pen.measureText(text).width + 20;
-  left = Math.min(left, right - width - 4);
-  pen.fillStyle = face.color;
-  pen.beginPath();
-  pen.roundRect(left, top, width, 28, 8);
-  pen.fill();
-  pen.fillStyle = face.ink;
-  pen.textBaseline = "middle";
-  pen.fillText(text, left + 10, top + 15);
+function drawLabel(context, face, left, top, maxRight) {
+  const text = `${face.emotion} ${formatPercent(Math.max(...face.probabilities))}`;
+  context.font = "600 16px system-ui, sans-serif";
+  const width = context.measureText(text).width + 20;
+  left = Math.min(left, maxRight - width - 4);
+  context.fillStyle = face.color;
+  context.beginPath();
+  context.roundRect(left, top, width, 28, 8);
+  context.fill();
+  context.fillStyle = face.text_color;
+  context.textBaseline = "middle";
+  context.fillText(text, left + 10, top + 15);
 }
 
-// Beside the picture stands the nearest face: the largest.
-function show(faces) {
-  const [nearest] = faces;
-  const others = faces.length > 1 ? `, and ${faces.length - 1} more` : "";
-  label.textContent = nearest ? nearest.emotion + others : "No face";
-  dot.style.background = nearest ? nearest.color : "";
-  lines.forEach((line, place) => {
-    const share = nearest ? nearest.shares[place] : 0;
-    line.style.setProperty("--share", share);
-    line.lastElementChild.textContent = percent(share);
-    line.classList.toggle("most", Boolean(nearest) && names[place] === nearest.emotion);
+// The bars beside the image show the largest face, which comes first.
+function showProbabilities(faces) {
+  const [largest] = faces;
+  const suffix = faces.length > 1 ? `, and ${faces.length - 1} more` : "";
+  label.textContent = largest ? largest.emotion + suffix : "No face";
+  dot.style.background = largest ? largest.color : "";
+  bars.forEach((bar, index) => {
+    const probability = largest ? largest.probabilities[index] : 0;
+    bar.style.setProperty("--probability", probability);
+    bar.lastElementChild.textContent = formatPercent(probability);
+    bar.classList.toggle("predicted", Boolean(largest) && emotions[index] === largest.emotion);
   });
-  // A screen reader says it when it has changed, and not oftener than it can be listened to.
-  if (stream && label.textContent !== told && performance.now() - toldAt > 2500) {
-    spoken.textContent = told = label.textContent;
-    toldAt = performance.now();
+  // Screen readers announce changes, but no more often than users can listen to.
+  const canAnnounce = performance.now() - announcedAt > ANNOUNCEMENT_INTERVAL_MS;
+  if (stream && label.textContent !== announcedText && canAnnounce) {
+    announcement.textContent = announcedText = label.textContent;
+    announcedAt = performance.now();
   }
 }
 
-function measure(taken) {
+function showLatency(sentAt) {
   const now = performance.now();
-  delays = [...delays.slice(-19), now - taken];
-  frames = [...frames.filter((frame) => now - frame < 2000), now];
-  const delay = [...delays].sort((one, other) => one - other)[delays.length >> 1];
-  const rate = frames.length > 1 ? ((frames.length - 1) * 1000) / (now - frames[0]) : 0;
-  latency.textContent = `${Math.round(delay)} ms from frame to label, ${Math.round(rate)} frames a second`;
+  latencies = [...latencies.slice(1 - LATENCY_WINDOW), now - sentAt];
+  responseTimes = [...responseTimes.filter((time) => now - time < FRAME_RATE_WINDOW_MS), now];
+  const median = [...latencies].sort((a, b) => a - b)[latencies.length >> 1];
+  const frameCount = responseTimes.length - 1;
+  const frameRate = frameCount > 0 ? (frameCount * 1000) / (now - responseTimes[0]) : 0;
+  latency.textContent = `${Math.round(median)} ms from frame to label, ${Math.round(frameRate)} frames per second`;
 }
 
-async function download() {
-  const table = await server.table({ visitor: props.value }).catch(() => null);
-  if (!table) { close(SILENT); return; }
+async function downloadCsv() {
+  const table = await server.export_csv({ session_id: props.value }).catch(() => null);
+  if (!table) { stopCamera(NO_RESPONSE); return; }
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([table], { type: "text/csv" }));
   link.download = "camera.csv";
@@ -187,6 +201,10 @@ async function download() {
   URL.revokeObjectURL(link.href);
 }
 
-function percent(share) {
-  return `${Math.round(share * 100)}%`;
+function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function formatPercent(probability) {
+  return `${Math.round(probability * 100)}%`;
 }

@@ -1,0 +1,105 @@
+"""Test the HTML, JSON and CSV that the page shows, without a server."""
+
+import numpy as np
+import pytest
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures.palette import EMOTION_COLORS
+from pipeline.vision.face import Face
+from pipeline.vision.recognition import FacePrediction
+from pipeline.vision.results_log import to_rows
+from pipeline.web import components
+from pipeline.web.sessions import FrameResult
+from pipeline.web.templating import render
+from pipeline.web.video_jobs import AnnotatedVideo
+
+HAPPY = EMOTIONS.index("Happy")
+
+
+def create_face(track_id: int = 1) -> FacePrediction:
+    probabilities = np.full(7, 0.05, np.float32)
+    probabilities[HAPPY] = 0.7
+    landmarks = ((12.0, 14.0), (18.0, 14.0), (15.0, 16.0), (12.0, 18.0), (18.0, 18.0))
+    return FacePrediction(Face((10.0, 10.0, 10.0, 10.0), 0.9, landmarks), probabilities, track_id)
+
+
+def create_image() -> np.ndarray:
+    return np.zeros((60, 80, 3), np.uint8)
+
+
+def create_video(tmp_path, **changes: object) -> AnnotatedVideo:
+    face = create_face()
+    values = {
+        "path": tmp_path / "copy.webm",
+        "name": "party.mp4",
+        "rows": to_rows("party.mp4", [face], 1, 0.0),
+        "mean_probabilities": {1: face.probabilities},
+        "seconds": 2.0,
+        "is_complete": True,
+    }
+    return AnnotatedVideo(**(values | changes))
+
+
+def test_overlay_holds_what_the_camera_draws():
+    overlay = components.to_overlay(FrameResult([create_face()], (640, 480)))
+    (face,) = overlay.pop("faces")
+    assert overlay == {"width": 640, "height": 480}
+    assert face["track_id"] == 1 and face["emotion"] == "Happy" and face["color"] == EMOTION_COLORS["Happy"]
+    assert face["center"] == (15, 15) and face["size"] == (10, 10)
+    assert face["probabilities"][HAPPY] == pytest.approx(0.7)
+    assert face["text_color"] in ("rgb(255, 255, 255)", "rgb(24, 24, 24)")
+
+
+def test_image_result_annotates_the_image_and_offers_downloads():
+    image = create_image()
+    html = components.image_result("me.png", image, [create_face()])
+    assert image.any()
+    assert "1 face found." in html and html.count('class="card"') == 1
+    assert 'download="me_annotated.jpg"' in html and 'download="me.csv"' in html
+    assert "--probability:0.7000" in html and ">70%<" in html
+
+
+def test_image_without_a_face_has_no_cards():
+    html = components.image_result("wall.png", create_image(), [])
+    assert "No face found." in html and 'class="card"' not in html and 'alt="wall.png"' in html
+
+
+def test_faces_beyond_the_maximum_are_only_counted():
+    faces = [create_face(track_id) for track_id in range(1, components.MAX_CARDS + 4)]
+    html = components.image_result("crowd.png", create_image(), faces)
+    assert html.count('class="card"') == components.MAX_CARDS
+    assert "3 more" in html
+
+
+def test_file_names_are_escaped(tmp_path):
+    name = '"><script>alert(1)</script>.png'
+    image_html = components.image_result(name, create_image(), [create_face()])
+    video_html = components.video_result(create_video(tmp_path, name=name))
+    for html in (image_html, video_html, render("alert.html", text=name), render("header.html", model=name)):
+        assert "<script" not in html and "&lt;script" in html
+
+
+def test_video_result_says_whether_the_video_is_complete(tmp_path):
+    complete = components.video_result(create_video(tmp_path))
+    incomplete = components.video_result(create_video(tmp_path, is_complete=False))
+    assert "1 face in 2.0 seconds." in complete and "copy.webm" in complete
+    assert "time limit" in incomplete and "time limit" not in complete
+
+
+def test_camera_starts_with_a_bar_of_0_percent_for_each_emotion():
+    html = components.camera_html()
+    assert html.count(">0%<") == len(EMOTIONS)
+    assert all(emotion in html for emotion in EMOTIONS)
+
+
+def test_examples_are_color_images_of_their_emotions():
+    examples = components.load_examples()
+    assert {emotion for emotion, _ in examples} <= set(EMOTIONS)
+    assert all(image.shape == (288, 288, 3) and image.dtype == np.uint8 for _, image in examples)
+    assert components.examples_html().count("<button") == len(components.EXAMPLE_INDICES)
+
+
+def test_csv_has_a_row_for_each_face():
+    header, *rows = components.to_csv(to_rows("a.png", [create_face(1), create_face(2)])).splitlines()
+    assert header.startswith("file,frame,seconds,face,")
+    assert len(rows) == 2 and all(row.startswith("a.png,") and ",Happy," in row for row in rows)

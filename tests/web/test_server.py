@@ -1,0 +1,96 @@
+"""Test Webcam_page.py's settings, and the server as another program sees it."""
+
+import importlib.util
+import json
+import socket
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import cv2
+import pytest
+
+from Webcam_page import Settings, validate
+
+HAS_GRADIO = importlib.util.find_spec("gradio") is not None
+needs_gradio = pytest.mark.skipif(not HAS_GRADIO, reason="gradio is not installed")
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        (Settings(port=70_000), ValueError, "port is 70000"),
+        (Settings(max_upload_mb=0), ValueError, "max_upload_mb is 0"),
+        (Settings(max_sessions=-1), ValueError, "max_sessions is -1"),
+        (Settings(smoothing=-0.1), ValueError, "smoothing is -0.1"),
+        (Settings(certificate="page.crt"), ValueError, "--key"),
+        (Settings(certificate="none.crt", key="none.key"), FileNotFoundError, "none.crt"),
+        (Settings(certificate=__file__, key=__file__), ValueError, "PEM"),
+    ],
+)
+def test_invalid_setting_is_refused(settings, error, message):
+    with pytest.raises(error, match=message):
+        validate(settings)
+
+
+def test_default_settings_are_valid():
+    validate(Settings())
+
+
+@pytest.mark.slow
+def test_missing_gradio_is_explained(project):
+    (project.root / "gradio.py").write_text("raise ModuleNotFoundError('No module', name='gradio')")
+    output = project.run("Webcam_page.py", status=1)
+    assert "gradio" in output and '".[page]"' in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.slow
+@needs_gradio
+def test_missing_model_is_explained(project):
+    output = project.run("Webcam_page.py", "--model", "nowhere.tflite", status=1)
+    assert "nowhere.tflite" in output and "Traceback" not in output
+
+
+@pytest.mark.slow
+@needs_gradio
+def test_port_in_use_is_explained(project):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        output = project.run("Webcam_page.py", "--port", listener.getsockname()[1], status=1)
+    assert "--port 8080" in output and "Traceback" not in output
+
+
+@pytest.mark.slow
+def test_default_host_serves_this_machine_only(server):
+    assert not any("Everyone" in line for line in server.lines)
+    with socket.socket() as client:
+        # 127.0.0.2 is another address of this machine, like its address in the network.
+        assert client.connect_ex(("127.0.0.2", server.port)), "the page is served at other addresses, too"
+
+
+@pytest.mark.slow
+def test_request_that_is_too_large_is_refused_before_it_is_read(server):
+    request = Request(f"{server.url}gradio_api/upload", data=b"x" * 4_100_000)
+    with pytest.raises((HTTPError, OSError)) as caught:
+        urlopen(request, timeout=30)
+    if isinstance(caught.value, HTTPError):
+        assert caught.value.code == 413 and b"2 MB" in caught.value.read()
+    assert not server.stored_files()
+
+
+@pytest.mark.slow
+def test_path_that_was_not_uploaded_is_neither_read_nor_deleted(server, tmp_path, photograph):
+    cv2.imwrite(str(tmp_path / "private.png"), photograph)
+    config = json.load(urlopen(f"{server.url}config", timeout=30))
+    functions = [event["id"] for event in config["dependencies"] if event["targets"][0][1] == "upload"]
+    assert len(functions) == 2
+    for function in functions:
+        file_data = {"path": str(tmp_path / "private.png"), "meta": {"_type": "gradio.FileData"}}
+        event = {"data": [file_data], "fn_index": function, "session_hash": "stranger"}
+        body, headers = json.dumps(event).encode(), {"Content-Type": "application/json"}
+        urlopen(Request(f"{server.url}gradio_api/queue/join", data=body, headers=headers), timeout=30)
+        with urlopen(f"{server.url}gradio_api/queue/data?session_hash=stranger", timeout=60) as events:
+            completed = next(line for line in events if b"process_completed" in line)
+        assert json.loads(completed.removeprefix(b"data: "))["success"] is False
+    assert (tmp_path / "private.png").is_file()
