@@ -36,10 +36,10 @@ def main() -> int:
         return run_and_wait([str(environment.VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]])
     if options.test:
         return run_and_wait([sys.executable, "-m", "pytest"])
-    if options.report:
-        runner.write_report()
-        return 0
-    return runner.run_steps(options)
+    status = 0 if options.report else runner.run_steps(options)
+    if status == 0:
+        write_report()
+    return status
 
 
 def parse_options() -> argparse.Namespace:
@@ -76,6 +76,13 @@ def parse_options() -> argparse.Namespace:
             f"--model {options.model}: no such script. Choose from {', '.join(list_build_scripts())}."
         )
     return options
+
+
+def write_report() -> None:
+    from pipeline.reporting import html_report  # here, because it needs packages from .venv
+
+    path = html_report.write_report()
+    print(f"\nReport: {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -156,9 +156,8 @@ class ArtifactStore:
     # ----------------------------------------------------------------------------------------------
     def add_dependency(self, path: Path) -> None:
         """Record a file or folder outside data/, existing or not, as an input of what is written afterwards."""
-        is_inside = path.is_relative_to(
-            self.folder.parent
-        )  # stored relative, so that the project can be moved
+        # A path within the project is stored relative to it, so that the project's folder can be moved.
+        is_inside = path.is_relative_to(self.folder.parent)
         name = str(path.relative_to(self.folder.parent) if is_inside else path)
         self.external_files[name] = compute_fingerprint(path)
         self._has_changed[name] = False
@@ -170,22 +169,23 @@ class ArtifactStore:
             TypeError: If a value holds more than None, bool, int, float, str, bytes, list, tuple, dict and NumPy
                 arrays of these.
         """
-        entries = {name: self._write_file(name, value) for name, value in artifacts.items()}
-        with self._edit_manifest() as manifest:
-            manifest["artifacts"].update(entries)
-        for name, entry in entries.items():
-            self.outputs[name] = entry["sha256"]
-            for previous in self.folder.glob(f"{name}-????????.pkl"):
-                if previous.name != entry["file"]:
-                    previous.unlink(missing_ok=True)
+        entries: dict[str, dict[str, Any]] = {}
+        with ExitStack() as stack:
+            temporaries = {}
+            for name, value in artifacts.items():
+                temporaries[name] = stack.enter_context(temporary_path(self.folder / f"{name}.pkl"))
+                entries[name] = self._write_file(temporaries[name], name, value)
+            with self._edit_manifest() as manifest:
+                for name, entry in entries.items():
+                    temporaries[name].replace(self.folder / entry["file"])
+                manifest["artifacts"].update(entries)
+        self.outputs |= {name: entry["sha256"] for name, entry in entries.items()}
 
     def remove(self, name: str) -> None:
         """Delete an artifact if it exists."""
         with self._edit_manifest() as manifest:
-            entry = manifest["artifacts"].pop(name, None)
+            manifest["artifacts"].pop(name, None)
         self.outputs.pop(name, None)
-        if entry:
-            (self.folder / entry["file"]).unlink(missing_ok=True)
 
     def record_step(self, **facts: Any) -> None:
         """Record in the manifest that this script has finished, its inputs and outputs, and `facts`."""
@@ -212,18 +212,15 @@ class ArtifactStore:
         with acquired:
             yield
 
-    def _write_file(self, name: str, value: Any) -> dict[str, Any]:
-        """Pickle one value into its own file and return its manifest entry."""
+    def _write_file(self, path: Path, name: str, value: Any) -> dict[str, Any]:
+        """Pickle one value to `path` and return its manifest entry."""
         safe_pickle.check_plain(value, name)
-        with temporary_path(self.folder / f"{name}.pkl") as temporary:
-            with open(temporary, "wb") as file:
-                writer = _HashingWriter(file)
-                safe_pickle.dump(value, writer)
-            sha256 = writer.sha256.hexdigest()
-            path = self.folder / f"{name}-{sha256[:8]}.pkl"
-            temporary.replace(path)
+        with open(path, "wb") as file:
+            writer = _HashingWriter(file)
+            safe_pickle.dump(value, writer)
+        sha256 = writer.sha256.hexdigest()
         return {
-            "file": path.name,
+            "file": f"{name}-{sha256[:8]}.pkl",
             "sha256": sha256,
             "bytes": path.stat().st_size,
             "shape": list(value.shape) if isinstance(value, np.ndarray) else None,
@@ -236,12 +233,20 @@ class ArtifactStore:
 
     @contextmanager
     def _edit_manifest(self) -> Iterator[dict[str, Any]]:
-        """Yield the manifest for editing, under a lock, and replace the file by one rename."""
+        """Yield the manifest for editing, under a lock; then replace it by one rename and delete replaced artifacts."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / ".manifest.lock"):
             manifest = self.manifest()
+            artifacts = manifest["artifacts"]
+            previous = dict(artifacts)
             yield manifest
             write_json(self.folder / "manifest.json", manifest)
+            for name in previous.keys() | artifacts.keys():
+                if previous.get(name) != artifacts.get(name):
+                    current_file = artifacts.get(name, {}).get("file")
+                    for path in self.folder.glob(f"{name}-????????.pkl"):
+                        if path.name != current_file:
+                            path.unlink(missing_ok=True)
 
 
 class _HashingWriter:

@@ -31,28 +31,28 @@ def find_step_files(script: Path, root: Path = ROOT) -> set[Path]:
     while pending:
         path = pending.pop()
         found.add(path)
-        tree = _parse(path, path.stat().st_mtime_ns)
-        pending |= {file for name in _imported_names(tree) for file in _module_files(name, root)} - found
+        imported_names, strings = _scan(path, path.stat().st_mtime_ns)
+        pending |= {file for name in imported_names for file in _module_files(name, root)} - found
         if path != script:
-            found |= _named_data_files(tree, path.parent)
+            found |= _named_data_files(path.parent, strings)
     return found
 
 
 @cache
-def _parse(path: Path, modified_ns: int) -> ast.Module:
-    """Parse a module; `modified_ns` makes the cache miss once the file has changed."""
-    return ast.parse(path.read_bytes(), path.name)
+def _scan(path: Path, modified_ns: int) -> tuple[set[str], set[str]]:
+    """Return the dotted names under pipeline/ that a file imports, within functions too, and its string literals.
 
-
-def _imported_names(tree: ast.Module) -> set[str]:
-    """Return the dotted names under pipeline/ that a module imports, within functions too."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+    `modified_ns` makes the cache miss once the file has changed.
+    """
+    names, strings = set(), set()
+    for node in ast.walk(ast.parse(path.read_bytes(), path.name)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            strings.add(node.value)
+        elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.split(".")[0] == PACKAGE}
+    return {name for name in names if name.split(".")[0] == PACKAGE}, strings
 
 
 def _module_files(name: str, root: Path) -> set[Path]:
@@ -63,13 +63,8 @@ def _module_files(name: str, root: Path) -> set[Path]:
     return {path for path in candidates if path.is_file()}
 
 
-def _named_data_files(tree: ast.Module, folder: Path) -> set[Path]:
+def _named_data_files(folder: Path, strings: set[str]) -> set[Path]:
     """Return the files below a module's folder, such as templates, that it names, or whose subfolder it names."""
-    strings = (
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
     names = {part for string in strings for part in re.split(r"[/\\]", string)}
-    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
+    files = (path for path in folder.rglob("*") if path.suffix not in (".py", ".pyc") and path.is_file())
     return {path for path in files if names & set(path.relative_to(folder).parts)}

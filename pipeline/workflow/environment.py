@@ -14,8 +14,7 @@ from pipeline.workflow.steps import ROOT
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.json"  # which declarations the installed packages come from
-PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-LOCK = ROOT / "requirements" / f"lock-{PYTHON_VERSION}.txt"  # the tested versions, for this Python
+LOCK = ROOT / "requirements" / "lock.txt"  # the tested versions, as pip constraints
 NO_DEPENDENCIES = ROOT / "requirements" / "transfer.txt"  # packages to install without their dependencies
 
 
@@ -68,7 +67,7 @@ def _pip_arguments(extras: list[str], use_lock: bool) -> list[list[str]]:
 
 
 def _create_venv() -> None:
-    package = f"python{PYTHON_VERSION}-venv"
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
         sys.exit(
             "run.py: this Python lacks the module venv, which creates virtual environments. On Debian and Ubuntu, "

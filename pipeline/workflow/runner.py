@@ -1,4 +1,4 @@
-"""Run the steps in order, each in its own process. Needs the standard library only, unless it resumes or reports."""
+"""Run the steps in order, each in its own process. Needs the standard library only, unless it resumes."""
 
 import argparse
 import json
@@ -34,7 +34,6 @@ def run_steps(options: argparse.Namespace) -> int:
         durations.append((step, time.perf_counter() - step_started))
         print(f"  step {step.number} took {durations[-1][1]:.1f} s\n", flush=True)
     print_summary(durations, time.perf_counter() - started)
-    write_report()
     return 0
 
 
@@ -117,11 +116,3 @@ def print_steps() -> None:
     for step in STEPS:
         print(f"{step.number:>3}  {step.script:<37}{step.title}")
     print(f"Step 7 can be any of: {', '.join(list_build_scripts())} (python3 run.py --model SCRIPT)")
-
-
-def write_report() -> None:
-    """Write results/report.html from the steps that have run."""
-    from pipeline.reporting import html_report  # here, because it needs packages from .venv
-
-    path = html_report.write_report()
-    print(f"\nReport: {path.relative_to(ROOT)}")

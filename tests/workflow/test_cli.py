@@ -1,0 +1,130 @@
+"""Flags, recipes and the setup function of a step, and the messages for errors."""
+
+import errno
+import functools
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pipeline.workflow.cli import peak_memory, run_step, to_plain
+from pipeline.workflow.errors import exit_on_error
+
+import pytest
+
+from pipeline.workflow import cli
+from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.formatting import printable, shell_quote
+
+
+@dataclass
+class Settings:
+    recipe: str = "small"  # name of the recipe
+    epochs: int = 3  # number of epochs
+    seed: int = 0  # random seed
+
+
+RECIPES = {"small": Settings(), "large": Settings("large", 30)}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run a step with flags; returns the settings that its main received, and the store that it ran in."""
+    monkeypatch.setattr(cli, "ArtifactStore", functools.partial(ArtifactStore, tmp_path))
+
+    def run_with_flags(*flags: str, setup=None) -> tuple[Settings, ArtifactStore]:
+        received = []
+        monkeypatch.setattr(sys, "argv", ["Compiling_model.py", *flags])
+        run_step(lambda settings, _: received.append(settings), Settings, recipes=RECIPES, setup=setup)
+        return received[0], ArtifactStore(tmp_path)
+
+    return run_with_flags
+
+
+def test_recipe_sets_the_defaults_and_flags_override_them(run):
+    assert run()[0] == Settings("small", 3)
+    assert run("--recipe", "large")[0] == Settings("large", 30)
+    assert run("--recipe", "large", "--epochs", "5")[0] == Settings("large", 5)
+
+
+def test_changed_settings_are_printed_and_recorded(run, capsys):
+    _, store = run("--epochs", "5")
+    assert "epochs = 5 (in the file: 3)" in capsys.readouterr().out
+    record = store.manifest()["steps"]["Compiling_model.py"]
+    assert record["arguments"] == ["--epochs", "5"] and record["changed"] == ["epochs"]
+    assert record["settings"]["epochs"] == 5
+
+
+@pytest.mark.parametrize("flags", [("--bogus", "1"), ("--epochs", "many")])
+def test_unknown_flag_and_wrong_type_are_errors(run, capsys, flags):
+    with pytest.raises(SystemExit) as exit_:
+        run(*flags)
+    assert exit_.value.code == 2 and flags[0] in capsys.readouterr().err
+
+
+def test_negative_seed_is_refused(run):
+    with pytest.raises(SystemExit, match="seed is -1"):
+        run("--seed", "-1")
+
+
+@pytest.mark.parametrize(("result", "is_recorded"), [(True, True), (None, True), (False, False)])
+def test_setup_is_called_first_and_decides_whether_the_step_is_recorded(run, capsys, result, is_recorded):
+    printed_before_setup = []
+
+    def setup(settings):
+        assert settings.epochs == 5
+        printed_before_setup.append(capsys.readouterr().out)
+        return result
+
+    _, store = run("--epochs", "5", setup=setup)
+    assert printed_before_setup == [""]
+    assert ("Compiling_model.py" in store.manifest()["steps"]) == is_recorded
+    assert (store.folder / ".Compiling_model.py.lock").exists() == is_recorded
+
+
+def test_settings_are_converted_to_what_json_can_hold(tmp_path):
+    assert to_plain({"a": (1, tmp_path)}) == {"a": [1, str(tmp_path)]}
+
+
+def test_peak_memory_is_plausible():
+    assert peak_memory() is None or 10 << 20 < peak_memory() < 64 << 30
+
+
+# --------------------------------------------------------------------------------------------------
+# Errors
+# --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        (ValueError("Dataset.csv: row 3"), ["Dataset.csv: row 3"]),
+        (MemoryError("8 GB"), ["memory", "8 GB"]),
+        (OSError(errno.ENOSPC, "No space", "x"), ["disk is full"]),
+        (PermissionError(errno.EACCES, "Permission denied", "x.csv"), ["x.csv", "Permission denied"]),
+    ],
+)
+def test_error_that_a_user_can_cause_becomes_a_message(capsys, error, facts):
+    with pytest.raises(SystemExit) as exit_, exit_on_error("a.py"):
+        raise error
+    assert str(exit_.value).startswith("a.py: ") and all(fact in str(exit_.value) for fact in facts)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_error_in_a_librarys_code_is_shown_with_its_traceback(capsys):
+    with pytest.raises(SystemExit), exit_on_error("a.py"):
+        Fraction("x")
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ["tyro", "numpy", "filelock"])
+def test_missing_library_is_explained_with_a_command_that_a_shell_accepts(project, library):
+    (project.root / f"{library}.py").write_text(f"raise ModuleNotFoundError(name={library!r})\n")
+    script = "Visualize_Training_&_Validation.py"
+    printed = project.run(script, status=1)
+    assert library in printed and "python3 run.py" in printed and f'"{script}"' in printed
+    assert "Traceback" not in printed
+
+
+def test_names_are_escaped_for_the_terminal_and_quoted_for_the_shell():
+    assert printable("a\nb\udcff") == "a\\nb\\xff"
+    assert shell_quote("Load_dataSets.py") == "Load_dataSets.py"
+    assert shell_quote("a & b.py") == '"a & b.py"'
