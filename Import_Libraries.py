@@ -1,8 +1,9 @@
-"""Step 1: import every library for real, and say which device computes.
+"""Step 1: import each library, and print its version and the devices that compute.
 
-Reads nothing. Writes data/environment (names, versions, devices).
-Run:    python Import_Libraries.py
-Expect: a table of names and versions in some ten seconds; most of it is TensorFlow starting.
+Reads:  nothing
+Writes: data/environment (versions, backend, devices)
+Run:    python3 Import_Libraries.py
+Expect: a table of libraries and versions, in about ten seconds, most of which TensorFlow takes to start.
 """
 
 import importlib
@@ -16,8 +17,7 @@ from pipeline.workflow.cli import run_step
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.logging import suppress_output
 
-LIBRARIES = {
-    # what is imported: what it is called in the Python registry
+PACKAGES = {  # module -> the package that contains it
     "numpy": "numpy",
     "pandas": "pandas",
     "matplotlib": "matplotlib",
@@ -37,25 +37,25 @@ LIBRARIES = {
 
 @dataclass
 class Settings:
-    need_gpu: bool = False  # True: stop here where no GPU or TPU computes
+    require_gpu: bool = False  # stop with an error unless a GPU or TPU computes
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     versions = {"Python": platform.python_version()}
-    for module, package in LIBRARIES.items():
-        versions[package] = import_version(module, package)
-    for package, number in versions.items():
-        print(f"  {package:<24}{number}")
+    for module, package in PACKAGES.items():
+        versions[package] = import_library(module, package)
+    for package, package_version in versions.items():
+        print(f"  {package:<24}{package_version}")
 
-    import keras
+    from pipeline.models.backend import keras  # here, because a missing TensorFlow is explained above
 
     backend = keras.backend.backend()
-    devices = devices_of(backend)
+    devices = list_devices(backend)
     print(f"  Keras computes with {backend} on: {', '.join(devices)}; {os.cpu_count()} processor cores")
-    if settings.need_gpu and not any(
-        "GPU" in device.upper() or "TPU" in device.upper() for device in devices
-    ):
-        raise ValueError(f"need_gpu is set, but {backend} sees only {', '.join(devices)}.")
+    if settings.require_gpu and not any("gpu" in device or "tpu" in device for device in devices):
+        raise ValueError(
+            f"require_gpu is set, but {backend} finds only {', '.join(devices)}. Check the driver, or unset it."
+        )
     store.write(
         environment={
             "versions": versions,
@@ -66,33 +66,37 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     )
 
 
-def import_version(module: str, package: str) -> str:
-    """Import a library and return its version; raises ValueError with the command that installs it."""
+def import_library(module: str, package: str) -> str:
+    """Import a library and return its version.
+
+    Raises:
+        ValueError: If it cannot be imported. The message has the command that installs it.
+    """
     try:
         with suppress_output():
             importlib.import_module(module)
     except (ImportError, ValueError) as error:
-        lacking = getattr(error, "name", None) or module
-        if module == "keras" and lacking not in ("keras", "tensorflow"):
-            backend = os.environ.get("KERAS_BACKEND", "of your keras.json")
+        missing = getattr(error, "name", None) or module
+        if module == "keras" and missing not in ("keras", "tensorflow"):
+            backend = os.environ.get("KERAS_BACKEND", "in keras.json")
             raise ValueError(
-                f"Keras cannot compute with the backend {backend} ({error}). Unset KERAS_BACKEND."
+                f"Keras cannot use the backend {backend} ({error}). Unset KERAS_BACKEND to use TensorFlow."
             ) from error
         raise ValueError(
-            f"{package} is missing or broken ({error}). Install it with: python -m pip install {package}   "
-            "or everything at once with: python run.py"
+            f"{package} is missing or broken ({error}). Install it with: python3 -m pip install {package}   "
+            "or install everything with: python3 run.py"
         ) from error
     return version(package)
 
 
-def devices_of(backend: str) -> list[str]:
-    """What computes: for example ["cpu:0"], or ["gpu:0", "gpu:1"]."""
-    import keras
+def list_devices(backend: str) -> list[str]:
+    """Return the devices that compute, such as ["cpu:0"] or ["gpu:0", "gpu:1"]."""
+    from pipeline.models.backend import keras
 
-    if backend == "torch":  # keras.distribution knows nothing of PyTorch's devices
+    if backend == "torch":  # keras.distribution does not list PyTorch's devices
         import torch
 
-        return [f"gpu:{number}" for number in range(torch.cuda.device_count())] or ["cpu:0"]
+        return [f"gpu:{index}" for index in range(torch.cuda.device_count())] or ["cpu:0"]
     return [str(device).lower() for device in keras.distribution.list_devices()]
 
 

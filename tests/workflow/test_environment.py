@@ -1,0 +1,94 @@
+"""run.py installs the packages once, again after a change, and explains a failure."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.workflow import environment
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch) -> list[list[str]]:
+    """The commands that were run, in an empty folder instead of the project's .venv; each succeeds."""
+    recorded = []
+
+    def record(command: list[str]) -> int:
+        recorded.append(command)
+        environment.VENV_PYTHON.parent.mkdir(parents=True, exist_ok=True)
+        environment.VENV_PYTHON.touch()
+        return 0
+
+    monkeypatch.setattr(environment, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(environment, "VENV_PYTHON", tmp_path / ".venv" / "bin" / "python")
+    monkeypatch.setattr(environment, "STAMP", tmp_path / ".venv" / "installed.json")
+    monkeypatch.setattr(environment, "run_and_wait", record)
+    return recorded
+
+
+def test_venv_is_created_and_the_locked_versions_are_installed_into_it(commands):
+    environment.install()
+    create, install = commands
+    assert create[1:3] == ["-m", "venv"] and install[0] == str(environment.VENV_PYTHON)
+    assert install[install.index("--constraint") + 1] == str(environment.LOCK) and "." in install
+
+
+def test_weights_for_transfer_learning_are_installed_without_their_dependencies(commands):
+    environment.install(("test",))
+    assert ".[test]" in commands[1] and "--no-deps" not in commands[1]
+    assert "--no-deps" in commands[2] and str(environment.NO_DEPENDENCIES) in commands[2]
+
+
+def test_installed_packages_are_not_installed_again(commands):
+    environment.install(("test",))
+    commands.clear()
+    environment.install(("test",))
+    environment.install()
+    assert commands == []
+
+
+def test_a_new_extra_is_added_to_those_installed(commands):
+    environment.install(("page",))
+    commands.clear()
+    environment.install(("test",))
+    assert ".[page,test]" in commands[0]
+
+
+def test_a_changed_lock_or_the_newest_versions_are_installed(commands, tmp_path, monkeypatch):
+    environment.install()
+    commands.clear()
+    environment.install(use_lock=False)
+    assert "--constraint" not in commands.pop() and commands == []
+    lock = tmp_path / "lock.txt"
+    lock.write_text("numpy==2.0")
+    monkeypatch.setattr(environment, "LOCK", lock)
+    environment.install()
+    assert str(lock) in commands[0]
+
+
+def test_failed_installation_is_repeated_by_the_next_run(commands, monkeypatch):
+    record = environment.run_and_wait
+    monkeypatch.setattr(environment, "run_and_wait", lambda command: record(command) or "pip" in command)
+    with pytest.raises(SystemExit, match="could not be installed"):
+        environment.install()
+    assert not environment.STAMP.exists()
+
+
+def test_python_without_venv_is_explained_with_the_command_that_installs_it(commands, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "ensurepip" else find_spec(name)
+    )
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    with pytest.raises(SystemExit, match=rf"sudo apt install python{version}-venv"):
+        environment.install()
+    assert commands == []
+
+
+def test_lock_covers_the_dependencies_and_names_no_host_or_path():
+    lock = environment.LOCK.read_text(encoding="utf-8")
+    assert "torch==" not in lock and "//" not in lock and str(Path.home()) not in lock
+    assert all(
+        f"\n{package}==" in lock for package in ("tensorflow", "keras", "gradio", "onnx", "jax", "mypy")
+    )
