@@ -42,7 +42,7 @@ class Format:
         write: write(model, path, calibration_faces)
         max_difference: Largest difference of a probability.
         max_accuracy_loss: Where above 0, it is checked instead of max_difference.
-        packages: Packages that requirements.txt does not install.
+        packages: Packages beyond the dependencies in pyproject.toml.
     """
 
     suffix: str
