@@ -18,6 +18,8 @@ from typing import Literal
 
 from pipeline.workflow.cli import run_step
 
+import numpy as np
+
 from pipeline.data.augmentation import Augmentation
 from pipeline.models.backend import keras
 from pipeline.models.serialization import PackedModel, unpack
@@ -55,9 +57,7 @@ class Settings:
     weight_decay: float = 0.0  # for adamw and sgd; 0.05 is usual for adamw
     label_smoothing: float = 0.0  # 0 to below 1: share of each label spread over all classes
     class_weights: bool = False  # True: all emotions count the same, however rare
-    precision: Precision = (
-        "float32"  # mixed_bfloat16: faster for wide networks, where the processor supports it
-    )
+    precision: Precision = "float32"  # mixed_bfloat16: faster for wide networks on recent processors
 
     # Schedule
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: decays to 0 by the last epoch
@@ -81,9 +81,9 @@ class Settings:
     zoom: float = 0.0  # 0 to below 1: maximum relative change of size
     contrast: float = 0.0  # 0 to below 1: maximum relative change of contrast
     brightness: float = 0.0  # 0 to 1: maximum change of the gray values
+    corruption: float = 0.0  # 0 to 1: share of the faces degraded as by a poor camera
     random_erasing: int = 0  # pixels, maximum side of the erased rectangle; 0: none
     mixup: float = 0.0  # alpha of the Beta distribution; 0: none, 0.2: mild
-    corruption: float = 0.0  # 0 to 1: share of faces degraded as by a camera
 
     # Distributed training
     distribute: bool = False  # True: train on JAX on all devices of this machine, or of several
@@ -126,7 +126,7 @@ def fit_phase(
     phase: fine_tuning.Phase,
     model: keras.Model,
     batches: ShuffledBatches,
-    validation_data: tuple,
+    validation_data: tuple[np.ndarray, np.ndarray],
     class_weight: dict[int, float] | None,
     strategy: SingleProcess,
     checkpoint: Checkpoint,

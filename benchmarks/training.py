@@ -1,14 +1,16 @@
-"""How fast step 8 trains LeNet-5, beside the same network, batch and optimizer in plain PyTorch.
+"""Measure how fast step 8 trains LeNet-5, compared with plain PyTorch or with augmentation.
 
-Or, with --against augmented, beside itself with the augmentation of the recipe "strong". Last, how much of what this
-processor can multiply the training uses: the peak is that of a product of large matrices in the same run.
-Each has a process of its own; they train one epoch in turn while the other waits, so that a change of the
-machine's speed meets both. The faces are random: the time does not depend on them.
+With `--against torch`, the same network, batch and optimizer in plain PyTorch; with `--against augmented`, step 8 with
+the augmentation of the recipe `augmented`. Each has its own process, and they train one epoch in turn while the other
+waits, so that both meet the same changes of the machine's speed. Last, the arithmetic throughput of the training,
+next to that of a large matrix product in the same run. The faces are random: the duration does not depend on them.
+
 Run:    python -m pip install -r benchmarks/requirements.txt
         python benchmarks/training.py
         python benchmarks/training.py --against augmented --batch-size 128
 """
 
+import dataclasses
 import statistics
 import subprocess
 import sys
@@ -20,63 +22,72 @@ from typing import Literal
 import numpy as np
 import tyro
 
-# Of LeNet-5 for one face: 1.2 million multiply-adds (models/LeNet-5_description.md), of two operations each, forwards
-# and, for inputs and weights, twice as many backwards.
-OPERATIONS = 3 * 2 * 1.2e6
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+# LeNet-5 has 1.2 million multiply-adds per face (models/LeNet-5_baseline.md), of two operations each. The backward pass
+# computes gradients of inputs and weights, so it takes twice the operations of the forward pass.
+FLOP_PER_FACE = 3 * 2 * 1.2e6
 
 
 @dataclass
 class Settings:
-    faces: int = 25_120  # to train on
+    faces: int = 25_120  # training faces per epoch
     batch_size: int = 48  # faces per step
-    epochs: int = 8  # counted ones, after one to warm up
-    against: Literal["torch", "augmented"] = "torch"  # what step 8 is measured against
-    worker: Literal["", "keras", "torch", "augmented"] = ""  # internal: what this process trains with
+    epochs: int = 8  # measured epochs, after one for warm-up
+    against: Literal["torch", "augmented"] = "torch"  # what step 8 is compared with
+    worker: Literal["", "keras", "torch", "augmented"] = ""  # internal: what this process trains
 
 
 def main(settings: Settings) -> None:
     if settings.worker:
         (train_torch if settings.worker == "torch" else train_keras)(settings)
         return
-    workers = {name: start(name, settings) for name in ("keras", settings.against)}
-    seconds: dict[str, list[float]] = {name: [] for name in workers}
-    for epoch in range(settings.epochs + 1):
-        for name, worker in workers.items():
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-            took = float(worker.stdout.readline())
-            if epoch:
-                seconds[name].append(took)
-    for name, took in seconds.items():
-        rates = [settings.faces / second for second in took]
+    seconds = measure_epochs(settings)
+    for name, durations in seconds.items():
+        rates = [settings.faces / duration for duration in durations]
         print(
-            f"  {name:<6} median {statistics.median(rates):>7,.0f} images/s ({min(rates):,.0f} to {max(rates):,.0f})"
+            f"  {name:<10} median {statistics.median(rates):>7,.0f} images/s ({min(rates):,.0f} to {max(rates):,.0f})"
         )
-    ratios = [other / ours for other, ours in zip(seconds[settings.against], seconds["keras"], strict=True)]
-    spread = f"{statistics.median(ratios):.2f} times as long ({min(ratios):.2f} to {max(ratios):.2f})"
-    print(f"  an epoch of {settings.against} takes {spread} as one of step 8")
-    rate = settings.faces / statistics.median(seconds["keras"])
-    used, peak = rate * OPERATIONS, matrix_product_peak()
+    pairs = zip(seconds[settings.against], seconds["keras"], strict=True)
+    ratios = [other / keras_duration for other, keras_duration in pairs]
     print(
-        f"  step 8 computes {used / 1e9:.0f} of {peak / 1e9:.0f} thousand million products and sums a second"
+        f"  an epoch of {settings.against} takes {statistics.median(ratios):.2f} times as long as one of step 8 "
+        f"({min(ratios):.2f} to {max(ratios):.2f})"
+    )
+    throughput = settings.faces / statistics.median(seconds["keras"]) * FLOP_PER_FACE
+    print(
+        f"  step 8 computes {throughput / 1e9:.0f} GFLOP/s; "
+        f"a large matrix product {measure_matrix_product() / 1e9:.0f} GFLOP/s"
     )
 
 
-def matrix_product_peak(size: int = 2048, times: int = 8) -> float:
-    """Products and sums a second of float32 in the best of some products of two matrices, by NumPy's library."""
-    rng = np.random.default_rng(0)
-    one, other = rng.random((2, size, size), np.float32)
-    took = []
-    for _ in range(times):
+def measure_epochs(settings: Settings) -> dict[str, list[float]]:
+    """Return the durations of the measured epochs in seconds, {worker: durations}; the workers take turns."""
+    workers = {name: start_worker(name, settings) for name in ("keras", settings.against)}
+    seconds: dict[str, list[float]] = {name: [] for name in workers}
+    for epoch in range(settings.epochs + 1):
+        for name, worker in workers.items():
+            worker.stdin.write("start\n")
+            worker.stdin.flush()
+            duration = float(worker.stdout.readline())
+            if epoch:
+                seconds[name].append(duration)
+    return seconds
+
+
+def measure_matrix_product(size: int = 2048, repeats: int = 8) -> float:
+    """Return the highest FLOP/s of float32 matrix products by NumPy's library."""
+    first, second = np.random.default_rng(0).random((2, size, size), np.float32)
+    durations = []
+    for _ in range(repeats):
         started = time.perf_counter()
-        one @ other
-        took.append(time.perf_counter() - started)
-    return 2 * size**3 / min(took)
+        first @ second
+        durations.append(time.perf_counter() - started)
+    return 2 * size**3 / min(durations)
 
 
-def start(name: str, settings: Settings) -> subprocess.Popen:
+def start_worker(name: str, settings: Settings) -> subprocess.Popen:
     command = [sys.executable, __file__, "--worker", name]
     for flag in ("faces", "batch_size", "epochs"):
         command += [f"--{flag.replace('_', '-')}", str(getattr(settings, flag))]
@@ -86,30 +97,30 @@ def start(name: str, settings: Settings) -> subprocess.Popen:
 
 
 def random_faces(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Return faces (N, 48, 48, 1) float32 and one-hot labels (N, 7) float32."""
     rng = np.random.default_rng(0)
     faces = rng.random((settings.faces, 48, 48, 1), np.float32)
     return faces, np.eye(7, dtype=np.float32)[rng.integers(0, 7, settings.faces)]
 
 
 def train_keras(settings: Settings) -> None:
-    """As Compiling_model.py does it."""
-    import runpy
-
-    import keras
-
+    """Train like Compiling_model.py; print the duration of each epoch, which starts at a line of the input."""
     from pipeline.data.augmentation import Augmentation
+    from pipeline.models.backend import keras
+    from pipeline.models.model_zoo import MODELS_DIR
+    from pipeline.models.serialization import load_model
     from pipeline.training.batches import ShuffledBatches, to_tf_dataset
     from pipeline.training.callbacks import StopOnNaN
+    from pipeline.training.recipes import RECIPES
 
-    lenet = runpy.run_path(str(ROOT / "LeNet-5_model.py"))
-    model = lenet["build"](lenet["Settings"](), (48, 48, 1))
+    model = keras.models.clone_model(
+        load_model(MODELS_DIR / "LeNet-5_baseline.keras")
+    )  # with initial weights
     model.compile(
-        optimizer=keras.optimizers.Adam(0.001),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
+        optimizer=keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
     )
 
-    class Timed(keras.callbacks.Callback):
+    class Timer(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             sys.stdin.readline()
             self.started = time.perf_counter()
@@ -117,21 +128,19 @@ def train_keras(settings: Settings) -> None:
         def on_epoch_end(self, epoch, logs=None):
             print(time.perf_counter() - self.started, flush=True)
 
-    augmentation = None
-    if settings.worker == "augmented":
-        strong = runpy.run_path(str(ROOT / "Compiling_model.py"))
-        values = {name: getattr(strong["RECIPES"]["strong"], name) for name in strong["AUGMENTATION"]}
-        augmentation = Augmentation(**values)
+    names = {field.name for field in dataclasses.fields(Augmentation)} & RECIPES["augmented"].keys()
+    is_augmented = settings.worker == "augmented"
+    augmentation = Augmentation(**{name: RECIPES["augmented"][name] for name in names if is_augmented})
     batches = ShuffledBatches(*random_faces(settings), settings.batch_size, seed=0, augmentation=augmentation)
     shuffle = keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch)
-    callbacks = [Timed(), shuffle, StopOnNaN()]
+    callbacks = [Timer(), shuffle, StopOnNaN()]
     model.fit(
         to_tf_dataset(batches), shuffle=False, epochs=settings.epochs + 1, verbose=0, callbacks=callbacks
     )
 
 
 def train_torch(settings: Settings) -> None:
-    """As one writes it by hand: tensors in memory, a permutation per epoch, accuracy counted."""
+    """Train by a hand-written loop: tensors in memory, a permutation per epoch, loss and accuracy counted."""
     import torch
     from torch import nn
 
@@ -143,20 +152,20 @@ def train_torch(settings: Settings) -> None:
         *(nn.Flatten(), nn.Linear(1296, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 7)),
     )
     optimizer = torch.optim.Adam(model.parameters(), 0.001)
-    loss_of = nn.CrossEntropyLoss()
+    criterion = nn.CrossEntropyLoss()
     for _ in range(settings.epochs + 1):
         sys.stdin.readline()
         started = time.perf_counter()
-        right, total = torch.zeros(()), torch.zeros(())
+        n_correct, total_loss = torch.zeros(()), torch.zeros(())
         for rows in torch.randperm(len(faces)).split(settings.batch_size):
             logits = model(faces[rows])
-            loss = loss_of(logits, labels[rows])
+            loss = criterion(logits, labels[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.detach()
-            right += (logits.argmax(dim=1) == labels[rows]).sum()
-        (total.item(), right.item())
+            total_loss += loss.detach()
+            n_correct += (logits.argmax(dim=1) == labels[rows]).sum()
+        (n_correct.item(), total_loss.item())
         print(time.perf_counter() - started, flush=True)
 
 

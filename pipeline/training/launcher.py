@@ -10,10 +10,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from pipeline.workflow.formatting import shell_quote
+
 WORKER_VARIABLE = "PIPELINE_DISTRIBUTED_WORKER"  # environment variable that marks the worker process
 CONNECT_ERROR = re.compile("RegisterTask|GetTopology|TopologyExchange")
 CONNECTION_LOST_ERROR = re.compile("gloo|nccl|distributed service|coordination", re.IGNORECASE)
-INSTALL_JAX = ".venv/bin/python -m pip install -r requirements-distribute.txt"
 RESTART = "Run the same command in every process again; training resumes after the last completed epoch."
 
 
@@ -36,7 +37,8 @@ def _run_worker(settings: Any) -> None:
     script = Path(sys.argv[0]).name
     if importlib.util.find_spec("jax") is None:
         sys.exit(
-            f"{script}: distribute requires JAX, which is not installed in {sys.executable}. Run: {INSTALL_JAX}"
+            f"{script}: distribute requires JAX, which is not installed in {sys.executable}. "
+            f'Run: {shell_quote(sys.executable)} -m pip install -e ".[distributed]"'
         )
     command = [sys.executable, *sys.orig_argv[1:]]
     environment = os.environ | {"KERAS_BACKEND": "jax", WORKER_VARIABLE: "1"}

@@ -13,7 +13,7 @@ from pipeline.training.ranges import check_not_negative, check_positive
 def validate_settings(settings: Any) -> None:
     """Raise ValueError, naming the setting, its value and its range, for settings out of range."""
     check_positive(settings, "batch_size")
-    check_not_negative(settings, "seed", "early_stopping_patience")
+    check_not_negative(settings, "early_stopping_patience")
     validate_phases(settings)
     validate_optimizer(settings)
     validate_distillation(settings)

@@ -15,14 +15,7 @@ from pipeline.workflow.artifacts import ArtifactStore
 
 pytestmark = pytest.mark.slow
 
-N_EPOCHS = 4
-ADAMW = {
-    "epochs": N_EPOCHS,
-    "optimizer": "adamw",
-    "weight_decay": 0.05,
-    "schedule": "cosine",
-    "warmup_epochs": 0.5,
-}
+ADAMW = {"epochs": 3, "optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "warmup_epochs": 0.5}
 AUGMENTED = {
     "flip": True,
     "rotate": 12,
@@ -31,12 +24,13 @@ AUGMENTED = {
     "mixup": 0.2,
     "class_weights": True,
 }
-TRAININGS = {
-    "adam": {"epochs": N_EPOCHS},
-    "sgd": {"epochs": N_EPOCHS, "optimizer": "sgd", "early_stopping_patience": 3, "keep": "best"},
-    "augmented": {**ADAMW, **AUGMENTED, "label_smoothing": 0.1},
-    "ema and distillation": {**ADAMW, "ema_momentum": 0.9, "teachers": ("models/LeNet-5_baseline.keras",)},
-    "frozen, then fine-tuned": {**ADAMW, "frozen_epochs": 2, "ema_momentum": 0.9},
+TEACHERS = ("models/LeNet-5_baseline.keras",)
+TRAININGS = {  # name: (settings, epochs after which it is interrupted)
+    "adam": ({"epochs": 3}, (1, 3)),
+    "sgd": ({"epochs": 3, "optimizer": "sgd", "early_stopping_patience": 2, "keep": "best"}, (2,)),
+    "augmented": ({**ADAMW, **AUGMENTED, "label_smoothing": 0.1}, (2,)),
+    "ema and distillation": ({**ADAMW, "ema_momentum": 0.9, "teachers": TEACHERS}, (2, 3)),
+    "frozen, then fine-tuned": ({**ADAMW, "epochs": 4, "frozen_epochs": 2, "ema_momentum": 0.9}, (1, 2, 3)),
 }
 
 
@@ -99,29 +93,29 @@ def train(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_a_training_interrupted_after_each_epoch_ends_with_the_same_weights(train, capsys, name):
-    expected = train("uninterrupted", **TRAININGS[name])
-    for epoch in range(1, N_EPOCHS + 1):
-        train("interrupted", interrupted_epoch=epoch, **TRAININGS[name])
+def test_an_interrupted_training_ends_with_the_same_weights(train, capsys, name):
+    values, interrupted_epochs = TRAININGS[name]
+    expected = train("uninterrupted", **values)
+    for epoch in interrupted_epochs:
+        train("interrupted", interrupted_epoch=epoch, **values)
     capsys.readouterr()
-    resumed = train("interrupted", **TRAININGS[name])
-    assert f"Resuming after epoch {N_EPOCHS}" in capsys.readouterr().out
+    resumed = train("interrupted", **values)
+    assert f"Resuming after epoch {interrupted_epochs[-1]}" in capsys.readouterr().out
     assert not resumed.has("checkpoint")
     for weights in ("weights", "last_weights", "best_weights"):
         assert_same_bits(resumed.read("trained_model")[weights], expected.read("trained_model")[weights])
     history, expected_history = resumed.read("history"), expected.read("history")
-    assert len(history["loss"]) == N_EPOCHS
     assert all(history[name] == expected_history[name] for name in history if name != "seconds")
 
 
 def test_frozen_epochs_leave_the_backbone_unchanged_bit_for_bit(train):
-    before = train("frozen", epochs=2, frozen_epochs=2).read("model")["weights"]
-    frozen = train("frozen", epochs=2, frozen_epochs=2).read("trained_model")["weights"]
+    store = train("frozen", epochs=2, frozen_epochs=2)
+    before, frozen = store.read("model")["weights"], store.read("trained_model")["weights"]
     assert_same_bits(frozen[:-2], before[:-2])
     assert all(
         not np.array_equal(after, initial) for after, initial in zip(frozen[-2:], before[-2:], strict=True)
     )
-    tuned = train("tuned", **TRAININGS["frozen, then fine-tuned"]).read("trained_model")["weights"]
+    tuned = train("tuned", **TRAININGS["frozen, then fine-tuned"][0]).read("trained_model")["weights"]
     # All weights and moving averages change once the backbone is trainable.
     assert all(not np.array_equal(after, initial) for after, initial in zip(tuned, before, strict=True))
 
@@ -140,41 +134,39 @@ def test_early_stopping_ends_a_training_that_does_not_improve(train):
 
 
 def test_keep_selects_the_last_or_the_best_weights(train):
-    last = train("last", epochs=N_EPOCHS, keep="last").read("trained_model")
-    best = train("best", epochs=N_EPOCHS, keep="best").read("trained_model")
+    last = train("last", epochs=2, keep="last").read("trained_model")
+    best = train("best", epochs=2, keep="best").read("trained_model")
     assert_same_bits(last["weights"], last["last_weights"])
     assert_same_bits(best["weights"], best["best_weights"])
     assert_same_bits(best["last_weights"], last["last_weights"])
 
 
 def test_a_checkpoint_of_other_settings_is_not_used(train, capsys):
-    train("project", interrupted_epoch=2, epochs=N_EPOCHS)
+    train("project", interrupted_epoch=1, epochs=3)
     store = train("project", epochs=1, learning_rate=0.01)
     assert "starting from scratch" in capsys.readouterr().out
     assert len(store.read("history")["loss"]) == 1
 
 
 def test_a_damaged_checkpoint_is_not_used(train, capsys, tmp_path):
-    train("project", interrupted_epoch=2, epochs=N_EPOCHS)
+    train("project", interrupted_epoch=1, epochs=2)
     (path,) = (tmp_path / "project").glob("checkpoint-*.pkl")
     path.write_bytes(path.read_bytes()[:-1])
-    store = train("project", epochs=N_EPOCHS)
+    store = train("project", epochs=2)
     assert "starting from scratch" in capsys.readouterr().out
-    assert_same_bits(
-        store.read("trained_model")["weights"],
-        train("uninterrupted", epochs=N_EPOCHS).read("trained_model")["weights"],
-    )
+    assert len(store.read("history")["loss"]) == 2
 
 
 def test_no_resume_ignores_a_checkpoint(train, capsys):
-    train("project", interrupted_epoch=2, epochs=N_EPOCHS)
-    store = train("project", epochs=N_EPOCHS, resume=False)
+    train("project", interrupted_epoch=1, epochs=2)
+    store = train("project", epochs=2, resume=False)
     assert "Resuming" not in capsys.readouterr().out
-    assert len(store.read("history")["loss"]) == N_EPOCHS
+    assert len(store.read("history")["loss"]) == 2
 
 
 def test_a_diverging_training_raises_and_keeps_the_trained_model(train):
-    before = train("project", epochs=1).read("trained_model")["weights"]
+    store = train("project", epochs=1)
+    before = store.read("trained_model")["weights"]
     with pytest.raises(ValueError, match="learning_rate"):
         train("project", epochs=1, learning_rate=1e30, optimizer="sgd")
-    assert_same_bits(train("project", epochs=1).read("trained_model")["weights"], before)
+    assert_same_bits(store.read("trained_model")["weights"], before)

@@ -1,11 +1,13 @@
 """Knowledge distillation: soft targets against an independent computation."""
 
 import numpy as np
+import pytest
 
 from pipeline.models.backend import keras
 from pipeline.training.distillation import distill_targets
 
 
+@pytest.mark.slow
 def test_targets_mix_the_mean_prediction_of_the_teachers(tmp_path, rng):
     faces = rng.random((6, 48, 48, 1), np.float32)
     targets = np.eye(7, dtype=np.float32)[rng.integers(0, 7, 6)]

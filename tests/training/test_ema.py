@@ -19,6 +19,7 @@ def fit_one_weight(optimizer, callbacks) -> keras.Model:
     return model
 
 
+@pytest.mark.slow
 def test_ema_matches_hand_arithmetic_and_is_validated():
     recorded = []
 
@@ -38,6 +39,7 @@ def test_ema_matches_hand_arithmetic_and_is_validated():
     assert evaluate_ema.get_validated_weights()[0].item() == pytest.approx(expected_ema, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_without_ema_the_weights_themselves_are_validated():
     evaluate_ema = EvaluateEMA(ShuffledBatches(ONES, ZEROS, batch_size=1, seed=0))
     model = fit_one_weight(keras.optimizers.SGD(0.1), [evaluate_ema])

@@ -14,7 +14,6 @@ NAN = float("nan")
     [
         ({"epochs": 0}, ["epochs is 0"]),
         ({"batch_size": 0}, ["batch_size is 0"]),
-        ({"seed": -1}, ["seed is -1"]),
         ({"learning_rate": 0}, ["learning_rate is 0"]),
         ({"learning_rate": NAN}, ["learning_rate is nan"]),
         ({"fine_tuning_learning_rate": 0}, ["fine_tuning_learning_rate is 0"]),
