@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.web import sessions as sessions_module
 from pipeline.web.frames import MAX_SIDE, decode_frame, limit_size
 from pipeline.web.sessions import IDLE_TIMEOUT_S, CameraSessions, CapacityError
 
@@ -18,7 +19,8 @@ def to_data_url(image: np.ndarray) -> str:
 
 
 @pytest.fixture
-def create_sessions(classifier):
+def create_sessions(classifier, monkeypatch):
+    monkeypatch.setattr(sessions_module, "MAX_FRAME_GAP_S", 600.0)  # faces are tracked on a slow machine, too
     return lambda max_sessions: CameraSessions(classifier, tta=1, smoothing=0.4, max_sessions=max_sessions)
 
 
