@@ -5,7 +5,7 @@ features; a new dense layer classifies the emotion. Step 8's recipe "transfer" f
 frozen, then fine-tunes the whole network at a lower learning rate.
 Reads:  data/train_x (the shape of a face), data/source
 Writes: data/model, results/model.png, model.txt, model.json
-Run:    python -m pip install --no-deps -r requirements-transfer.txt
+Run:    python -m pip install --no-deps -r requirements/transfer.txt
         python Transfer_Learning_model.py
         python Compiling_model.py --recipe transfer
     Without pretraining, for comparison:

