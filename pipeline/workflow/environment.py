@@ -39,7 +39,7 @@ def install(extras: tuple[str, ...] = (), use_lock: bool = True) -> None:
         return
     if not VENV_PYTHON.exists():
         _create_venv()
-    print("Installing the packages into .venv (the first time some 700 MB; minutes) ...", flush=True)
+    print("Installing the packages into .venv (some 2.7 GB the first time; takes minutes) ...", flush=True)
     for arguments in _pip_arguments(sorted(installed | set(extras)), use_lock):
         command = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
         if run_and_wait(command):
