@@ -1,0 +1,147 @@
+"""Step 12 as a script: its report, new images, invalid settings, and resuming after a kill."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+from helpers import create_project, load_astronaut, read_rows
+from PIL import Image
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.pixels import to_uint8
+from pipeline.models import model_zoo
+
+pytestmark = pytest.mark.slow
+
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A project in which no step has run; each test has new results."""
+    return create_project(tmp_path_factory.mktemp("untrained") / "project")
+
+
+def file_contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --------------------------------------------------------------------------------------------------
+# Without a trained network
+# --------------------------------------------------------------------------------------------------
+def test_new_images_need_no_data(untrained):
+    folder = untrained.root.parent
+    load_astronaut().save(folder / "=1+1.png")
+    Image.fromarray(skimage.data.coffee()).save(folder / "nobody.jpg")
+    (folder / "text.jpg").write_text("This is text.")
+    names = ("=1+1.png", "nobody.jpg", "text.jpg")
+    output = untrained.run("Classification.py", "--images", *names, "--formats", "csv", "jsonl")
+    assert "no report on the test split" in output and "predictions" in output
+    assert f"{model_zoo.MOST_ACCURATE_MODEL.name}, trained on" in output
+    assert "1 face (Happy 1); 1 file without a face; 1 not read" in output
+    assert "Traceback" not in output and "Warning" not in output
+
+    smiling, empty, unreadable = read_rows(untrained.results / "classification.csv")
+    assert (smiling["file"], smiling["emotion"]) == ("'=1+1.png", "Happy")  # escaped for spreadsheets
+    assert empty["note"] == "no face found" and f"  {unreadable['note']}\n" in output
+    lines = (untrained.results / "classification.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[0])["file"] == "=1+1.png" and len(lines) == 3
+    copies = [path.name for path in (untrained.results / "classified").iterdir()]
+    assert copies == ["=1+1.png"] and (untrained.results / "new_pictures.png").is_file()
+
+
+def test_a_run_without_a_readable_file_fails_and_keeps_the_previous_results(untrained):
+    untrained.results.mkdir(exist_ok=True)
+    (untrained.results / "classification.csv").write_text("previous")
+    text = untrained.root.parent / "text.png"
+    text.write_text("This is text.")
+    missing = untrained.root.parent / "missing.mp4"
+    before = file_contents(untrained.results)
+    output = untrained.run("Classification.py", "--images", text, missing, status=1)
+    assert str(text) in output and str(missing) in output and "2 files" in output
+    assert "Traceback" not in output and file_contents(untrained.results) == before
+
+
+def test_cropped_faces_have_the_predictions_on_the_model_card(untrained):
+    faces = to_uint8(model_zoo.load_reference_faces()[..., 0])
+    folder = untrained.root.parent / "faces"
+    folder.mkdir()
+    for index, pixels in enumerate(faces):
+        Image.fromarray(pixels).save(folder / f"{index:02}.png")
+    untrained.run("Classification.py", "--images", folder, "--faces", "crop", "--tta", 1)
+    rows = read_rows(untrained.results / "classification.csv")
+    probabilities = [[float(row[name]) for name in EMOTIONS] for row in rows]
+    card = model_zoo.read_model_card(model_zoo.MOST_ACCURATE_MODEL)
+    np.testing.assert_allclose(probabilities, card["drawn_faces"], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("--smoothing", -1), "smoothing"),
+        (("--examples", 13), "examples"),
+        (("--images", "empty folder"), "empty folder"),
+        (("--images", "x.png", "--model", "data"), "trained_model"),
+        ((), "predictions"),
+    ],
+)
+def test_invalid_settings_are_errors_that_name_them(untrained, arguments, name):
+    (untrained.root.parent / "empty folder").mkdir(exist_ok=True)
+    output = untrained.run("Classification.py", *arguments, status=1)
+    assert name in output.splitlines()[-1] and "Traceback" not in output
+
+
+# --------------------------------------------------------------------------------------------------
+# Resuming
+# --------------------------------------------------------------------------------------------------
+def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(project, tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(20):
+        image = Image.fromarray(skimage.data.coffee()) if index % 5 == 0 else load_astronaut()
+        image.resize((200 + index, 200)).save(folder / f"{index:02}.jpg")
+    model = project.root / "models" / model_zoo.FASTEST_MODEL.name
+    arguments = ("Classification.py", "--images", "many", "--model", model)
+    project.run(*arguments)
+    table = project.results / "classification.csv"
+    log = project.results / "classification.unfinished.jsonl"
+    unbroken = table.read_bytes()
+    assert not log.exists() and unbroken.count(b"\n") == 1 + 20
+
+    process = project.start(*arguments)
+    deadline = time.monotonic() + TIMEOUT_S
+    while not log.exists() or log.read_bytes().count(b'{"completed"') < 5:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    n_completed = log.read_bytes().count(b'{"completed"')
+    assert 5 <= n_completed < 20 and table.read_bytes() == unbroken
+    for index in range(n_completed - 1):
+        (folder / f"{index:02}.jpg").write_text("not to be read again")
+
+    output = project.run(*arguments)
+    assert f"resuming after {n_completed} files" in output
+    assert table.read_bytes() == unbroken and not log.exists()
+
+
+# --------------------------------------------------------------------------------------------------
+# With a trained network
+# --------------------------------------------------------------------------------------------------
+def test_the_report_and_the_trained_network_on_request(finished, tmp_path):
+    project = finished.copy(tmp_path / "copy" / "project")
+    load_astronaut().save(tmp_path / "copy" / "me.png")
+    output = project.run("Classification.py", "--images", "me.png")
+    report = json.loads((project.results / "classification_report.json").read_text(encoding="utf-8"))
+    assert report["split"] == "test" and set(EMOTIONS) < set(report)
+    assert (project.results / "examples.png").is_file()
+    assert f"model: {model_zoo.MOST_ACCURATE_MODEL.name}" in output and "--model data" in output
+
+    output = project.run("Classification.py", "--images", "me.png", "--model", "data")
+    trained_on = project.store().read("source", track=False)["label"]
+    assert (
+        model_zoo.MOST_ACCURATE_MODEL.name not in output and f"from data/, trained on {trained_on}" in output
+    )

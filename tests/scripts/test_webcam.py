@@ -1,0 +1,165 @@
+"""Webcam.py in a window and without one: keys, recordings, signals, and a missing camera or display."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage
+from helpers import create_project, load_astronaut, read_rows
+from PIL import Image, ImageGrab
+
+from pipeline.figures.palette import EMOTION_COLORS, to_rgb
+from pipeline.models import model_zoo
+from pipeline.vision.video_io import open_video_writer
+
+pytestmark = pytest.mark.slow
+
+FPS = 15.0
+TIMEOUT_S = 30
+
+
+@pytest.fixture(scope="module")
+def webcam(tmp_path_factory):
+    """A project in which no step has run; the tests share its results."""
+    return create_project(tmp_path_factory.mktemp("webcam") / "project")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> Path:
+    """One minute of a smiling face that moves over a cup of coffee."""
+    path = tmp_path_factory.mktemp("video") / "video.mp4"
+    background = cv2.resize(skimage.data.coffee(), (320, 240))
+    face = np.asarray(load_astronaut().resize((200, 200)))
+    with open_video_writer(path, FPS, (320, 240)) as writer:
+        for index in range(int(60 * FPS)):
+            image = background.copy()
+            left = 10 + index % 40
+            image[20:220, left : left + 200] = face
+            writer.write(image)
+    return path
+
+
+def newest_recording(results: Path) -> tuple[int, list[dict[str, str]]]:
+    """Return the number of frames of the newest recording, and the rows of its table."""
+    path = max((results / "webcam").glob("*.mp4"))
+    n_frames = cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)
+    return int(n_frames), read_rows(path.with_suffix(".csv"))
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, "timeout"
+        time.sleep(0.05)
+
+
+# --------------------------------------------------------------------------------------------------
+# With a window
+# --------------------------------------------------------------------------------------------------
+@pytest.fixture
+def display(monkeypatch):
+    """An X server without a screen."""
+    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
+        pytest.skip("Xvfb and xdotool are not installed")
+    reader, writer = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "800x600x24"]
+    with subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL) as server:
+        os.close(writer)
+        with os.fdopen(reader) as file:
+            monkeypatch.setenv("DISPLAY", f":{file.readline().strip()}")
+        yield os.environ["DISPLAY"]
+        server.terminate()
+
+
+def press(key: str, action: str = "key") -> None:
+    """Type a key into the window; the action "keydown" does not release it."""
+    find = ["search", "--sync", "--onlyvisible", "--name", "Facial expressions", "windowfocus", "--sync"]
+    subprocess.run(["xdotool", *find, action, key], check=True, capture_output=True, timeout=TIMEOUT_S)
+
+
+@pytest.mark.display
+def test_the_window_shows_the_face_and_the_keys_work(webcam, video, display):
+    process = webcam.start("Webcam.py", "--source", video)
+    happy = np.array(to_rgb(EMOTION_COLORS["Happy"]))
+
+    def grab() -> np.ndarray:
+        return np.asarray(ImageGrab.grab(xdisplay=display)).astype(int)
+
+    wait_for(lambda: (np.abs(grab() - happy) < 12).all(axis=-1).sum() > 500)
+    folder = webcam.results / "webcam"
+    press("s")
+    wait_for(lambda: list(folder.glob("*.png")))
+    press("r")
+    time.sleep(1)
+    press("r")
+    wait_for(lambda: list(folder.glob("*.csv")))
+    press("space")
+    time.sleep(0.5)
+    paused = grab()[:200]
+    time.sleep(0.5)
+    np.testing.assert_array_equal(grab()[:200], paused)
+    press("q", "keydown")  # releasing the key fails if the window has closed by then
+    output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0 and "Traceback" not in output, output
+    assert model_zoo.FASTEST_MODEL.name in output
+
+    with Image.open(next(folder.glob("*.png"))) as image:
+        assert image.size == (320, 240)
+    n_frames, rows = newest_recording(webcam.results)
+    assert n_frames >= 0.5 * FPS
+    assert {(row["emotion"], row["face"]) for row in rows} == {("Happy", "1")}
+
+
+def test_without_a_display_the_error_names_the_alternatives(webcam, video, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    output = webcam.run("Webcam.py", "--source", video, status=1)
+    assert "--headless" in output and "Webcam_page.py" in output and "Traceback" not in output
+
+
+# --------------------------------------------------------------------------------------------------
+# Without a window
+# --------------------------------------------------------------------------------------------------
+def test_headless_records_a_video_and_a_table(webcam, video):
+    output = webcam.run("Webcam.py", "--source", video, "--headless", "--seconds", 2)
+    assert "results/webcam/" in output
+    n_frames, rows = newest_recording(webcam.results)
+    assert abs(n_frames - 2 * FPS) <= 2  # its duration is the video's, also if frames were skipped
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds) and seconds[0] == 0 and 1 < seconds[-1] < 2
+    assert {(row["emotion"], row["face"]) for row in rows} == {("Happy", "1")}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_recording_is_complete_after_a_signal(webcam, video, signal_number):
+    folder = webcam.results / "webcam"
+    before = set(folder.glob("*"))
+    process = webcam.start("Webcam.py", "--source", video, "--headless")
+    wait_for(lambda: any(path.stat().st_size > 50_000 for path in [*folder.glob(".*.mp4")]))
+    process.send_signal(signal_number)
+    output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode and "Traceback" not in output, output
+    created = set(folder.glob("*")) - before
+    assert sorted(path.suffix for path in created) == [".csv", ".mp4"] and not list(folder.glob(".*"))
+    n_frames, rows = newest_recording(webcam.results)
+    assert rows and n_frames > 1
+
+
+def test_a_missing_camera_is_an_error_with_a_remedy(webcam):
+    output = webcam.run("Webcam.py", "--source", 99, "--headless", status=1)
+    assert "Camera 99" in output and "--source 1" in output and "Traceback" not in output
+
+
+def test_neither_tensorflow_nor_matplotlib_is_imported(webcam, video, monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # prints "import time: self | total | module"
+    output = webcam.run("Webcam.py", "--source", video, "--headless", "--seconds", 0.2)
+    lines = (line for line in output.splitlines() if line.startswith("import time:"))
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert "cv2" in imported and not {"tensorflow", "keras", "pandas", "matplotlib"} & imported
