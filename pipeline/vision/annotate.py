@@ -74,7 +74,7 @@ def draw_bars(image: np.ndarray, prediction: FacePrediction, left: int, top: int
 
 
 def draw_label(image: np.ndarray, text: str, left: int, top: int, text_size: int, color: RGB) -> None:
-    """Draw a line of text on a background of the given color, moved so that it is inside the image."""
+    """Draw a line of text on a rectangle of a color, moved so that it is inside the image."""
     mask = render_text(text, text_size)
     height, width = round(1.5 * text_size), mask.shape[1] + text_size
     left = max(0, min(left, image.shape[1] - width))
