@@ -1,0 +1,42 @@
+"""Calibrate a trained network on the validation split, by changing the weights of its last layer only."""
+
+import numpy as np
+
+from pipeline.evaluation.calibration import Calibration, fit_calibration
+from pipeline.evaluation.predict import predict_proba
+from pipeline.models.backend import keras
+
+
+def calibrate_model(
+    model: keras.Model, faces: np.ndarray, targets: np.ndarray, prior: np.ndarray
+) -> Calibration:
+    """Fit prior adjustment and temperature on the validation split, and fold both into the last layer.
+
+    Args:
+        model: Network that ends in a dense layer with softmax; changed in place.
+        faces: Validation faces (N, 48, 48, 1) float32 in [0, 1].
+        targets: Their targets (N, 7): one-hot labels or shares of votes.
+        prior: (7,), mean of the targets of the training split.
+
+    Raises:
+        ValueError: If the network ends otherwise.
+    """
+    head = get_head(model)
+    calibration = fit_calibration(predict_proba(model, faces), targets, targets.argmax(axis=1), prior)
+    head.set_weights(calibration.fold(*head.get_weights()))
+    return calibration
+
+
+def get_head(model: keras.Model) -> keras.layers.Dense:
+    """Return the last layer; raise ValueError unless it is a dense layer with bias and softmax."""
+    head = model.layers[-1]
+    if (
+        not isinstance(head, keras.layers.Dense)
+        or head.activation is not keras.activations.softmax
+        or not head.use_bias
+    ):
+        raise ValueError(
+            f"calibrate needs a network whose last layer is Dense with bias and softmax; that of {model.name} is "
+            f"{type(head).__name__}. Set calibrate to False."
+        )
+    return head
