@@ -1,12 +1,15 @@
-"""Step 2: load the FER2013 faces, every value checked.
+"""Step 2: load the faces of FER2013 and check all values.
 
-Takes Dataset.csv where it is there (columns emotion,pixels,Usage; also .gz, .xz or .zip, or Kaggle's
-icml_face_data.csv), or a folder with train/<emotion>/*.jpg and test/<emotion>/*.jpg. Where there is neither,
-faces are drawn to stand in for FER2013: see pipeline/sample.py.
-Writes data/dataset (emotion, pixels, Usage) and data/source (where they come from).
+Without FER2013, the step generates synthetic faces (see pipeline/data/synthetic_faces.py), so that all other steps
+can run.
+
+Reads:  Dataset.csv, with columns emotion,pixels,Usage; also as .gz, .xz or .zip, or Kaggle's icml_face_data.csv;
+        or a folder with train/<emotion>/*.jpg and test/<emotion>/*.jpg
+Writes: data/dataset (emotion, pixels, Usage) and source (where they come from)
 Run:    python Load_dataSets.py
         python Load_dataSets.py --dataset icml_face_data.csv
-Expect: one to two seconds for FER2013's 301 MB.
+        python Load_dataSets.py --download
+Expect: one to two seconds for FER2013's 301 MB: 28,709 faces for training, 3,589 for validation, 3,589 for test.
 """
 
 import os
@@ -15,79 +18,63 @@ from pathlib import Path
 
 from pipeline.workflow.cli import run_step
 
-import numpy as np
+import pandas as pd
 
 from pipeline.data import csv_reader, fer2013, image_folder, synthetic_faces
 from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import DATA, ROOT
 
+N_PRINTED_ROWS = 5
+N_PRINTED_PIXELS = 9
+
 
 @dataclass
 class Settings:
-    dataset: str = ""  # a CSV or a folder; empty: Dataset.csv in the project's folder, else the drawn sample
-    download: bool = False  # True: fetch FER2013 through kagglehub (63 MB, from kaggle.com), once
-    kaggle_name: str = "msambare/fer2013"  # which of Kaggle's data sets to fetch
-    sample_size: int = 8000  # faces to draw where there is no data set; at least 300
-    seed: int = 0  # of the drawn sample, and of the tenth held out where a folder has no validation split
+    # FER2013
+    dataset: str = ""  # path of a CSV or a folder; empty: Dataset.csv beside this script, if it is there
+    download: bool = False  # True: download it from Kaggle (63 MB), once
+    kaggle_name: str = "msambare/fer2013"  # the data set on Kaggle to download
+
+    # Synthetic faces
+    sample_size: int = 8000  # number of faces, at least 300
+    seed: int = 0  # of the faces, and of the choice of validation faces if a folder has none
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    candidates = where_the_faces_may_be(settings)
+    candidates = list_candidates(settings)
     path = next((candidate for candidate in candidates if candidate.exists()), candidates[0])
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise ValueError(f"{path} is neither a file nor a folder.")
-    for candidate in candidates:  # the others too: one of them may appear later
+    for candidate in candidates:  # also those that do not exist: one that appears later makes this step stale
         store.add_dependency(candidate)
-    if path.exists() or settings.dataset:
-        table, note = load(path, settings.seed)
-        name, label = "FER2013", f"FER2013 ({path.name}, {len(table['emotion']):,} faces)"
-    else:
-        print(f"  {path.name} is not there, so the faces are drawn. To use FER2013, see the README.")
-        table, note = load(draw_sample(settings), settings.seed)
-        name, label = "DRAWN SAMPLE", f"DRAWN SAMPLE, NOT FER2013 ({len(table['emotion']):,} drawn faces)"
-    fer2013.validate_table(
-        table, str(path) if name == "FER2013" else f"A sample of {settings.sample_size} faces"
-    )
 
-    source = {"name": name, "label": label, "is_sample": name != "FER2013", "file": path.name, "note": note}
-    store.write(dataset=table, source=source | {"rows": len(table["emotion"])})
+    is_sample = not path.exists() and not settings.dataset
+    if is_sample:
+        print(f"  {path.name} not found; generating synthetic faces. See README.md for how to get FER2013.")
+        path = write_sample(settings)
+    table, note = load(path, settings.seed)
+    fer2013.validate_table(table, f"A sample of {settings.sample_size} faces" if is_sample else str(path))
 
-    print(f"  DATA: {label.upper()}")
-    if note:
-        print(f"  {note}")
-    print(f"  {len(table['emotion']):,} rows, {len(COLUMNS)} columns. The first five:")
-    print_first_rows(table, 5)
-    for usage, counts in zip(USAGES, fer2013.count_faces(table["emotion"], table["Usage"]), strict=True):
-        print(f"  {usage:<12}{counts.sum():>7,} faces ({SPLITS[usage]})")
+    n_faces = f"{len(table['emotion']):,}"
+    label = f"FER2013 ({path.name}, {n_faces} faces)"
+    if is_sample:
+        label = f"SYNTHETIC SAMPLE, NOT FER2013 ({n_faces} synthetic faces)"
+    store.write(dataset=table, source={"label": label, "is_sample": is_sample, "note": note})
+    print_summary(table, label, note)
 
 
-def where_the_faces_may_be(settings: Settings) -> list[Path]:
-    """Files and folders, the first that is there to be read; there may be none."""
+def list_candidates(settings: Settings) -> list[Path]:
+    """Return the files and folders that may have the faces; the first that exists is read."""
     if settings.download:
         return [download(settings.kaggle_name)]
     if settings.dataset:
         return [Path(os.path.expanduser(settings.dataset)).absolute()]
-    return [ROOT / f"Dataset.csv{ending}" for ending in ("", ".gz", ".xz", ".zip")]
-
-
-def load(path: Path, seed: int) -> tuple[Table, str]:
-    """The table, and a sentence on what was held out from it, if anything was."""
-    if path.is_dir():
-        return image_folder.read_image_folder(path, seed)
-    return csv_reader.read_csv(path), ""
-
-
-def draw_sample(settings: Settings) -> Path:
-    """Draw the sample and write it in FER2013's form, so that it takes the same way as the real thing."""
-    path = DATA / "drawn_sample.csv"
-    emotion, pixels, usage = synthetic_faces.make_table(settings.sample_size, settings.seed)
-    csv_reader.write_csv({"emotion": emotion, "pixels": pixels, "Usage": usage}, path)
-    return path
+    return [ROOT / f"Dataset.csv{suffix}" for suffix in ("", ".gz", ".xz", ".zip")]
 
 
 def download(kaggle_name: str) -> Path:
-    """Fetch the data set into kagglehub's own cache; raises ValueError where that fails."""
+    """Download a data set into kagglehub's cache and return its folder; raise ValueError if that fails."""
     try:
         import kagglehub
     except ImportError as error:
@@ -96,22 +83,44 @@ def download(kaggle_name: str) -> Path:
         ) from error
     try:
         return Path(kagglehub.dataset_download(kaggle_name))
-    except Exception as error:  # whatever kagglehub and its network library may raise
+    except Exception as error:  # kagglehub and its network library raise many types
         raise ValueError(
-            f"{kaggle_name} could not be fetched from Kaggle ({type(error).__name__}: {error}). "
-            "Fetch FER2013 by hand as the README says and put it here as Dataset.csv."
+            f"{kaggle_name} could not be downloaded from Kaggle ({type(error).__name__}: {error}). "
+            "Download FER2013 manually, as README.md explains, and save it here as Dataset.csv."
         ) from error
 
 
-def print_first_rows(table: Table, rows: int) -> None:
-    import pandas as pd
+def write_sample(settings: Settings) -> Path:
+    """Write synthetic faces as a FER2013 CSV, so that they are loaded in the same way."""
+    path = DATA / "synthetic_sample.csv"
+    emotion, pixels, usage = synthetic_faces.make_table(settings.sample_size, settings.seed)
+    csv_reader.write_csv({"emotion": emotion, "pixels": pixels, "Usage": usage}, path)
+    return path
 
-    first = {
-        "emotion": [f"{label} ({EMOTIONS[label]})" for label in table["emotion"][:rows]],
-        "pixels": [" ".join(map(str, pixels.ravel()[:9])) + " ..." for pixels in table["pixels"][:rows]],
-        "Usage": np.asarray(table["Usage"][:rows]),
+
+def load(path: Path, seed: int) -> tuple[Table, str]:
+    """Return the table of a CSV or a folder, and a note on the faces held out for validation, if any."""
+    if path.is_dir():
+        return image_folder.read_image_folder(path, seed)
+    return csv_reader.read_csv(path), ""
+
+
+def print_summary(table: Table, label: str, note: str) -> None:
+    """Print the origin of the table, its first rows and the size of each split."""
+    print(f"  DATA: {label}")
+    if note:
+        print(f"  {note}")
+    print(f"  {len(table['emotion']):,} rows, {len(COLUMNS)} columns. The first {N_PRINTED_ROWS}:")
+    rows = slice(N_PRINTED_ROWS)
+    pixels = table["pixels"][rows].reshape(-1, fer2013.PIXELS)[:, :N_PRINTED_PIXELS]
+    head = {
+        "emotion": [f"{label} ({EMOTIONS[label]})" for label in table["emotion"][rows]],
+        "pixels": [" ".join(map(str, values)) + " ..." for values in pixels],
+        "Usage": table["Usage"][rows],
     }
-    print(pd.DataFrame(first).to_string())
+    print(pd.DataFrame(head).to_string())
+    for usage, counts in zip(USAGES, fer2013.count_faces(table["emotion"], table["Usage"]), strict=True):
+        print(f"  {usage:<12}{counts.sum():>7,} faces ({SPLITS[usage]})")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Step 6: turn the table into the arrays that a network trains on.
+"""Step 6: convert the table to the arrays that a network is trained on.
 
-Splits the faces by Usage (Training: train, PublicTest: validation, PrivateTest: test), reshapes them to
-(N, 48, 48, 1), divides by 255.0 and writes the labels one-hot. The pixel strings were turned into integers by
-step 2, which checks each of them.
-Reads data/dataset. Writes data/train_x, train_y, val_x, val_y, test_x, test_y.
+Splits the faces by Usage (Training: train, PublicTest: val, PrivateTest: test), converts the pixels to float32 in
+[0, 1], (N, 48, 48, 1), and the labels to one-hot vectors, (N, 7) float32.
+
+Reads:  data/dataset
+Writes: data/train_x, train_y, val_x, val_y, test_x, test_y
 Run:    python Pre-processing_Data.py
         python Pre-processing_Data.py --drop-constant --drop-leaked
-        python Pre-processing_Data.py --validation-too      once all is chosen: the last training, for what ships
+        python Pre-processing_Data.py --train-on-validation    for the final training, when all settings are chosen
 Expect: about a second.
 """
 
@@ -16,60 +17,74 @@ from pipeline.workflow.cli import run_step
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS, PIXELS, SIDE, SPLITS, Table
+from pipeline.data.fer2013 import EMOTIONS, PIXELS, SIDE, Table
+from pipeline.data.pixels import to_float
 from pipeline.workflow.artifacts import ArtifactStore
+
+PREFIXES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # of the arrays' names
 
 
 @dataclass
 class Settings:
-    drop_constant: bool = False  # True: leave out training images in which all pixels are the same
-    drop_leaked: bool = False  # True: leave out training images that stand in validation or test too
-    validation_too: bool = False  # True: train on the validation faces as well; validation then tells nothing
+    # Images to drop from train
+    drop_constant: bool = False  # True: drop training images whose pixels are all the same
+    drop_leaked: bool = False  # True: drop training images that are also in validation or test
+
+    # Final training
+    train_on_validation: bool = False  # True: train on the validation faces too, which biases their accuracy
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     table = store.read("dataset")
-    keep = np.ones(len(table["emotion"]), bool)
-    if settings.drop_constant:
-        keep &= ~(is_training(table) & is_constant(table))
-    if settings.drop_leaked:
-        keep &= ~is_leaked(table)
+    keep = select_rows(table, settings)
     if not keep.all():
-        print(f"  {np.count_nonzero(~keep):,} training faces are left out")
-
-    arrays = {}
-    for usage, split in SPLITS.items():
-        rows = keep & (table["Usage"] == usage)
-        short = "val" if split == "validation" else split
-        faces = table["pixels"][rows].reshape(-1, SIDE, SIDE, 1)
-        arrays[f"{short}_x"] = np.divide(faces, 255.0, dtype=np.float32)
-        arrays[f"{short}_y"] = np.eye(len(EMOTIONS), dtype=np.float32)[table["emotion"][rows]]
-    if settings.validation_too:
-        print("  the validation faces are trained on as well: their accuracy will tell nothing of new faces")
+        print(f"  dropped {np.count_nonzero(~keep):,} training faces")
+    arrays = split_arrays({name: column[keep] for name, column in table.items()})
+    if settings.train_on_validation:
+        print(
+            "  added the validation faces to train: validation accuracy is now an accuracy on training faces"
+        )
         for part in ("x", "y"):
             arrays[f"train_{part}"] = np.concatenate([arrays[f"train_{part}"], arrays[f"val_{part}"]])
     for name, array in arrays.items():
-        print(f"  {name:<8}{array.shape!s:<20}{array.dtype}, {array.min():.0f} to {array.max():.0f}")
         if not len(array):
-            raise ValueError(f"Nothing is left of {name}. Set drop_constant and drop_leaked to False.")
+            raise ValueError(f"{name} is empty. Set drop_constant and drop_leaked to False.")
+        print(f"  {name:<8}{array.shape!s:<20}{array.dtype}, {array.min():.0f} to {array.max():.0f}")
     store.write(**arrays)
 
 
-def is_training(table: Table) -> np.ndarray:
-    return table["Usage"] == "Training"
+def select_rows(table: Table, settings: Settings) -> np.ndarray:
+    """Return which rows to keep, (N,) bool."""
+    keep = np.ones(len(table["emotion"]), bool)
+    if settings.drop_constant:
+        keep &= ~find_constant_training_rows(table)
+    if settings.drop_leaked:
+        keep &= ~find_leaked_training_rows(table)
+    return keep
 
 
-def is_constant(table: Table) -> np.ndarray:
+def find_constant_training_rows(table: Table) -> np.ndarray:
+    """Return which rows are Training and have an image whose pixels are all the same, (N,) bool."""
     pixels = table["pixels"].reshape(-1, PIXELS)
-    return pixels.min(axis=1) == pixels.max(axis=1)
+    return (table["Usage"] == "Training") & (pixels.min(axis=1) == pixels.max(axis=1))
 
 
-def is_leaked(table: Table) -> np.ndarray:
-    """Which rows are Training and have an equal image in another split."""
-    training = is_training(table)
+def find_leaked_training_rows(table: Table) -> np.ndarray:
+    """Return which rows are Training and have the same image as a row of another split, (N,) bool."""
+    is_training = table["Usage"] == "Training"
     images = [pixels.tobytes() for pixels in table["pixels"]]
-    held_back = {image for image, trained in zip(images, training, strict=True) if not trained}
-    return training & np.array([image in held_back for image in images])
+    held_out = {image for image, in_training in zip(images, is_training, strict=True) if not in_training}
+    return is_training & np.array([image in held_out for image in images])
+
+
+def split_arrays(table: Table) -> dict[str, np.ndarray]:
+    """Return faces and one-hot labels of each split: train_x (N, 48, 48, 1), train_y (N, 7), ..., all float32."""
+    arrays = {}
+    for usage, prefix in PREFIXES.items():
+        rows = table["Usage"] == usage
+        arrays[f"{prefix}_x"] = to_float(table["pixels"][rows].reshape(-1, SIDE, SIDE, 1))
+        arrays[f"{prefix}_y"] = np.eye(len(EMOTIONS), dtype=np.float32)[table["emotion"][rows]]
+    return arrays
 
 
 if __name__ == "__main__":

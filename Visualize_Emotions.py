@@ -1,9 +1,10 @@
-"""Step 5: look at the faces: some of each emotion, and the mean face of each.
+"""Step 5: plot some faces of each emotion, and the mean face of each.
 
-Reads data/dataset. Shows results/emotions.png and results/mean_faces.png.
+Reads:  data/dataset, source
+Writes: results/emotions.png, mean_faces.png
 Run:    python Visualize_Emotions.py
-        python Visualize_Emotions.py --seed 7      (other faces)
-Expect: faces that are hard to name now and then. People agree with FER2013's labels on about 65 of 100.
+        python Visualize_Emotions.py --seed 7          other faces
+Expect: faces whose emotion is not always clear: people agree with FER2013's labels on about 65%.
 """
 
 from dataclasses import dataclass
@@ -12,55 +13,61 @@ from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, Table
+from pipeline.data.pixels import to_float
 from pipeline.figures import plots
+from pipeline.figures.palette import EMOTION_COLORS
 from pipeline.workflow.artifacts import ArtifactStore
+
+MAX_FACES = 20
 
 
 @dataclass
 class Settings:
     faces: int = 10  # of each emotion, 1 to 20
     seed: int = 0  # of their choice
-    show: bool = False  # True: open the pictures where there is a display
+    show: bool = False  # True: open the figures where there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    if not 1 <= settings.faces <= 20:
-        raise ValueError(f"faces is {settings.faces}, but must lie between 1 and 20.")
+    if not 1 <= settings.faces <= MAX_FACES:
+        raise ValueError(f"faces is {settings.faces}, but must be 1 to {MAX_FACES}.")
     table, source = store.read("dataset"), store.read("source")
-    pixels, emotion = table["pixels"], table["emotion"]
-    rng = np.random.default_rng(settings.seed)
+    figure = plot_faces(table, settings.faces, np.random.default_rng(settings.seed))
+    plots.save_figure(figure, "emotions.png", source, settings.show)
+    plots.save_figure(plot_mean_faces(table), "mean_faces.png", source, settings.show)
 
-    figure, grid = plt.subplots(
-        len(EMOTIONS),
-        settings.faces,
-        figsize=(settings.faces + 1.2, 7.6),
-        squeeze=False,
-        layout="constrained",
-    )
+
+def plot_faces(table: Table, n_faces: int, rng: np.random.Generator) -> Figure:
+    """Plot a row of random faces for each emotion."""
+    size = (n_faces + 1.2, 7.6)
+    figure, grid = plt.subplots(len(EMOTIONS), n_faces, figsize=size, squeeze=False, layout="constrained")
     for label, (name, row) in enumerate(zip(EMOTIONS, grid, strict=True)):
-        those = np.flatnonzero(emotion == label)
-        chosen = rng.choice(those, min(settings.faces, len(those)), replace=False)
+        indices = np.flatnonzero(table["emotion"] == label)
+        chosen = rng.choice(indices, min(n_faces, len(indices)), replace=False)
         for axes in row:
             axes.set_axis_off()
         for axes, index in zip(row, chosen, strict=False):
-            plots.draw_face(axes, pixels[index])
+            plots.draw_face(axes, table["pixels"][index])
         row[0].text(
             -0.12, 0.5, name, transform=row[0].transAxes, ha="right", va="center", fontsize=12, weight="bold",
-            color=plots.EMOTION_COLORS[name],
+            color=EMOTION_COLORS[name],
         )  # fmt: skip
     figure.get_layout_engine().set(rect=(0.02, 0.035, 0.97, 0.96))
-    plots.save_figure(figure, "emotions.png", source, settings.show)
+    return figure
 
+
+def plot_mean_faces(table: Table) -> Figure:
+    """Plot the mean of all faces of each emotion."""
     figure, grid = plt.subplots(1, len(EMOTIONS), figsize=(12, 2.5), layout="constrained")
     for label, (name, axes) in enumerate(zip(EMOTIONS, grid, strict=True)):
-        mean = pixels[emotion == label].mean(axis=0) / 255.0
-        plots.draw_face(axes, mean)
-        axes.set_title(name, color=plots.EMOTION_COLORS[name])
+        plots.draw_face(axes, to_float(table["pixels"][table["emotion"] == label].mean(axis=0)))
+        axes.set_title(name, color=EMOTION_COLORS[name])
     figure.suptitle("The mean of all faces of each emotion", fontsize=11)
     figure.get_layout_engine().set(rect=(0, 0.08, 1, 0.92))
-    plots.save_figure(figure, "mean_faces.png", source, settings.show)
+    return figure
 
 
 if __name__ == "__main__":

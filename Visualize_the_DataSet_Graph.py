@@ -1,8 +1,10 @@
-"""Step 4: how many faces of each emotion there are.
+"""Step 4: plot the number of faces of each emotion, in all and per split.
 
-Reads data/analysis. Shows results/class_distribution.png.
+Reads:  data/analysis, source
+Writes: results/class_distribution.png
 Run:    python Visualize_the_DataSet_Graph.py
-Expect: Happy far ahead and Disgust far behind: always answering Happy would be right one time in four.
+Expect: a strong imbalance: FER2013 has 16 times as many faces of Happy, a quarter of all, as of Disgust. A classifier
+        that always predicts Happy has an accuracy of 25%.
 """
 
 from dataclasses import dataclass
@@ -12,57 +14,57 @@ from pipeline.workflow.cli import run_step
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 
 from pipeline.data.fer2013 import SPLITS
 from pipeline.figures import plots
+from pipeline.figures.palette import EMOTION_COLORS
 from pipeline.workflow.artifacts import ArtifactStore
+
+SPLIT_COLORS = {"train": "#1B3A57", "validation": "#5B8DB8", "test": "#B9D3E8"}
 
 
 @dataclass
 class Settings:
-    show: bool = False  # True: open the picture where there is a display
+    show: bool = False  # True: open the figure where there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    counts = pd.DataFrame(store.read("analysis")["counts"]).rename(
-        columns=SPLITS
-    )  # emotions are sorted by count
-    source = store.read("source")
-    total = counts.sum(axis=1)
-
-    figure, (overall, per_split) = plt.subplots(1, 2, figsize=(12, 4.8), width_ratios=(1, 1.25))
-    sns.barplot(
-        x=total.index,
-        y=total,
-        hue=total.index,
-        palette=plots.EMOTION_COLORS,
-        legend=False,
-        saturation=1,
-        ax=overall,
-    )
-    for bar, number in zip(overall.patches, total, strict=True):
-        label = f"{number:,}\n{number / total.sum():.1%}"
-        overall.annotate(
-            label, (bar.get_x() + bar.get_width() / 2, number), ha="center", va="bottom", fontsize=8.5
-        )
-    overall.set(title=f"All {total.sum():,} faces", xlabel="", ylabel="faces", ylim=(0, total.max() * 1.15))
-
-    shares = (counts / counts.sum()).rename_axis("emotion").reset_index()
-    shares = shares.melt("emotion", var_name="split", value_name="share")
-    shades = {"train": "#1B3A57", "validation": "#5B8DB8", "test": "#B9D3E8"}
-    sns.barplot(shares, x="emotion", y="share", hue="split", palette=shades, saturation=1, ax=per_split)
-    for bars, split in zip(per_split.containers, counts, strict=True):
-        per_split.bar_label(
-            bars, [f"{number:,}" for number in counts[split]], fontsize=7.5, rotation=90, padding=3
-        )
-    per_split.set(title="Share within each split, with counts", xlabel="", ylabel="share of the split")
-    per_split.set_ylim(0, shares.share.max() * 1.2)
-    per_split.yaxis.set_major_formatter("{x:.0%}")
-    labels = [f"{split}, {counts[split].sum():,} faces" for split in counts]
-    per_split.legend(per_split.containers, labels, frameon=False)
-
+    analysis, source = store.read("analysis"), store.read("source")
+    counts = pd.DataFrame(analysis["counts"]).rename(columns=SPLITS)  # rows are sorted, largest emotion first
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8), width_ratios=(1, 1.25))
+    plot_counts(left, counts.sum(axis=1))
+    plot_shares(right, counts)
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     plots.save_figure(figure, "class_distribution.png", source, settings.show)
+
+
+def plot_counts(axes: Axes, counts: pd.Series) -> None:
+    """Plot the number of faces of each emotion, with its share of all faces."""
+    sns.barplot(
+        x=counts.index, y=counts, hue=counts.index, palette=EMOTION_COLORS, legend=False, saturation=1, ax=axes
+    )  # fmt: skip
+    for bar, count in zip(axes.patches, counts, strict=True):
+        position = (bar.get_x() + bar.get_width() / 2, count)
+        label = f"{count:,}\n{count / counts.sum():.1%}"
+        axes.annotate(label, position, ha="center", va="bottom", fontsize=8.5)
+    axes.set(title=f"All {counts.sum():,} faces", xlabel="", ylabel="faces", ylim=(0, counts.max() * 1.15))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+
+
+def plot_shares(axes: Axes, counts: pd.DataFrame) -> None:
+    """Plot the share of each emotion within each split; `counts` has a row per emotion and a column per split."""
+    shares = (counts / counts.sum()).rename_axis("emotion").reset_index()
+    shares = shares.melt("emotion", var_name="split", value_name="share")
+    sns.barplot(shares, x="emotion", y="share", hue="split", palette=SPLIT_COLORS, saturation=1, ax=axes)
+    for bars, split in zip(axes.containers, counts, strict=True):
+        labels = [f"{count:,}" for count in counts[split]]
+        axes.bar_label(bars, labels, fontsize=7.5, rotation=90, padding=3)
+    axes.set(title="Share within each split, with counts", xlabel="", ylabel="share of the split")
+    axes.set_ylim(0, shares["share"].max() * 1.2)
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    splits = [f"{split}, {counts[split].sum():,} faces" for split in counts]
+    axes.legend(axes.containers, splits, frameon=False)
 
 
 if __name__ == "__main__":

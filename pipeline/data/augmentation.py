@@ -1,95 +1,147 @@
-"""Training faces changed a little each time they are seen, a batch at a time.
+"""Augment training faces: random flips, affine warps, lighting, camera corruptions, random erasing and mixup.
 
-Faces are (N, 48, 48, 1) float32 in [0, 1], labels (N, 7) float32. All chance comes from the generator that is
-handed in, so that the same generator gives the same batch.
+Faces are (N, 48, 48, 1) float32 in [0, 1], targets (N, 7) float32. All randomness comes from the generator that is
+passed in: the same generator gives the same batch.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
 import cv2
 import numpy as np
 
+from pipeline.data.corruptions import corrupt
+from pipeline.data.fer2013 import SIDE
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much a face may be changed; zeros change nothing."""
+    """Random changes of a batch, in this order; the defaults change nothing.
 
-    flip: bool = False  # mirror every second face, on average
-    rotate: float = 0.0  # degrees, either way
-    shift: float = 0.0  # pixels, each way
-    zoom: float = 0.0  # share, in or out
-    contrast: float = 0.0  # share, more or less
-    brightness: float = 0.0  # of the range from black to white, up or down
-    erase: int = 0  # pixels: the longest side of a patch made gray
-    mixup: float = 0.0  # alpha of the Beta distribution from which the share of another face is drawn
+    Attributes:
+        flip: Mirror half of the faces.
+        rotate: Maximum angle in either direction, degrees.
+        translate: Maximum translation in each direction, pixels.
+        zoom: Maximum relative change of size, 0 to below 1.
+        contrast: Maximum relative change of contrast, 0 to below 1.
+        brightness: Maximum change of the gray values, of the range [0, 1].
+        corruption: Share of the faces degraded as by a poor camera, 0 to 1.
+        random_erasing: Maximum side of the erased rectangle, pixels.
+        mixup: Alpha of the Beta distribution of the mixing weight.
+    """
+
+    flip: bool = False
+    rotate: float = 0.0
+    translate: float = 0.0
+    zoom: float = 0.0
+    contrast: float = 0.0
+    brightness: float = 0.0
+    corruption: float = 0.0
+    random_erasing: int = 0
+    mixup: float = 0.0
+
+    @classmethod
+    def from_settings(cls, settings: Any) -> "Augmentation":
+        """Take the fields of the same names from a step's settings."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+    def validate(self) -> None:
+        """Raise ValueError, naming the field, its value and its range, if a field is out of range."""
+        for name, value in vars(self).items():
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}, but must not be less than 0 or infinite.")
+        for name in ("zoom", "contrast"):
+            if getattr(self, name) >= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be less than 1.")
+        if self.corruption > 1:
+            raise ValueError(f"corruption is {self.corruption}, but must be at most 1.")
+        if self.random_erasing > SIDE:
+            raise ValueError(
+                f"random_erasing is {self.random_erasing}, but must be at most {SIDE}, the side of a face."
+            )
 
     def __call__(
-        self, faces: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+        self, faces: np.ndarray, targets: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A batch as the network is to see it this time."""
-        if self.flip or self.rotate or self.shift or self.zoom:
-            faces = warp(faces, self.draw_transforms(len(faces), faces.shape[1], rng))
+        """Return an augmented copy of a batch; arrays that nothing changes are returned themselves."""
+        if self.flip or self.rotate or self.translate or self.zoom:
+            faces = warp(faces, self.draw_affine_matrices(len(faces), faces.shape[1], rng))
         if self.contrast or self.brightness:
             contrast = 1 + rng.uniform(-self.contrast, self.contrast, len(faces))
-            faces = adjust_lighting(faces, contrast, rng.uniform(-self.brightness, self.brightness, len(faces)))
-        if self.erase:
-            faces = erase_rectangles(faces, *self.draw_patches(len(faces), faces.shape[1], rng))
+            faces = adjust_lighting(
+                faces, contrast, rng.uniform(-self.brightness, self.brightness, len(faces))
+            )
+        if self.corruption:
+            faces = corrupt(faces, rng.random(len(faces)) < self.corruption, rng)
+        if self.random_erasing:
+            faces = erase_rectangles(faces, *self.draw_rectangles(len(faces), faces.shape[1], rng))
         if self.mixup:
-            return mix_faces(faces, labels, rng.beta(self.mixup, self.mixup), rng.permutation(len(faces)))
-        return faces, labels
+            return mix_faces(faces, targets, rng.beta(self.mixup, self.mixup), rng.permutation(len(faces)))
+        return faces, targets
 
-    def draw_transforms(self, faces: int, side: int, rng: np.random.Generator) -> np.ndarray:
-        """Random movements for `move`, (faces, 6)."""
-        mirror = np.where(self.flip & (rng.random(faces) < 0.5), -1.0, 1.0)
-        angle = np.deg2rad(rng.uniform(-self.rotate, self.rotate, faces))
-        scale = 1 / (1 + rng.uniform(-self.zoom, self.zoom, faces))
-        shift = rng.uniform(-self.shift, self.shift, (2, faces))
-        return affine_matrices(mirror, angle, scale, shift, side)
+    def draw_affine_matrices(self, n_faces: int, side: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw random matrices for `warp`, (n_faces, 6) float32."""
+        mirror = np.where(self.flip & (rng.random(n_faces) < 0.5), -1.0, 1.0)
+        angle = np.deg2rad(rng.uniform(-self.rotate, self.rotate, n_faces))
+        scale = 1 / (1 + rng.uniform(-self.zoom, self.zoom, n_faces))
+        translation = rng.uniform(-self.translate, self.translate, (2, n_faces))
+        return affine_matrices(mirror, angle, scale, translation, side)
 
-    def draw_patches(self, faces: int, side: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Random patches for `erase`: top, left, height, width in pixels and gray, (faces,) each."""
-        height, width = rng.integers(0, self.erase + 1, (2, faces))
+    def draw_rectangles(self, n_faces: int, side: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Draw random rectangles for `erase_rectangles`: top, left, height, width and gray, (n_faces,) each."""
+        height, width = rng.integers(0, self.random_erasing + 1, (2, n_faces))
         top, left = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
-        return top, left, height, width, rng.random(faces, np.float32)
+        return top, left, height, width, rng.random(n_faces, np.float32)
 
 
 def affine_matrices(
-    mirror: np.ndarray, angle: np.ndarray, scale: np.ndarray, shift: np.ndarray, side: int
+    mirror: np.ndarray, angle: np.ndarray, scale: np.ndarray, translation: np.ndarray, side: int
 ) -> np.ndarray:
-    """Rows (a0, a1, a2, b0, b1, b2): output pixel (x, y) is input (a0 x + a1 y + a2, b0 x + b1 y + b2).
+    """Compute affine maps from output to input pixels, about the center of the image.
 
-    All turn about the middle of the picture. mirror: 1 or -1; angle: radians; scale: input pixels per output
-    pixel; shift: (2, N) pixels right and down.
+    Args:
+        mirror: (N,), -1 mirrors a face, 1 does not.
+        angle: (N,), radians.
+        scale: (N,), input pixels per output pixel; below 1 enlarges.
+        translation: (2, N), pixels to the right and down.
+        side: Height and width of a face in pixels.
+
+    Returns:
+        (N, 6) float32, rows (a0, a1, a2, b0, b1, b2): output pixel (x, y) is input pixel
+        (a0 x + a1 y + a2, b0 x + b1 y + b2).
     """
-    middle = (side - 1) / 2
+    center = (side - 1) / 2
     a0, a1 = mirror * scale * np.cos(angle), -mirror * scale * np.sin(angle)
     b0, b1 = scale * np.sin(angle), scale * np.cos(angle)
-    x, y = middle + shift
-    rows = [a0, a1, middle - a0 * x - a1 * y, b0, b1, middle - b0 * x - b1 * y]
+    x, y = center + translation
+    rows = [a0, a1, center - a0 * x - a1 * y, b0, b1, center - b0 * x - b1 * y]
     return np.stack(rows, axis=1).astype(np.float32)
 
 
-def warp(faces: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Mirror, rotate, zoom and shift by `transforms`, bilinear; what comes from outside is the nearest edge.
+def warp(faces: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Warp each face by its affine matrix (see `affine_matrices`), bilinear, with the border replicated.
 
-    By OpenCV, which rounds places to 1/32 pixel: four times as fast as TensorFlow's own, and the thread that prepares
-    a batch doesn't wait for threads that are training.
+    OpenCV, which rounds coordinates to 1/32 pixel, is four times as fast as TensorFlow, and the thread that prepares a
+    batch does not wait for the threads that train.
     """
-    moved = np.empty_like(faces)
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    for face, target, row in zip(faces, moved, rows, strict=True):
+    warped = np.empty_like(faces)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for face, target, matrix in zip(faces, warped, matrices, strict=True):
         size = (face.shape[1], face.shape[0])
-        cv2.warpAffine(face, row.reshape(2, 3), size, dst=target, flags=how, borderMode=cv2.BORDER_REPLICATE)
-    return moved
+        cv2.warpAffine(
+            face, matrix.reshape(2, 3), size, dst=target, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+    return warped
 
 
 def adjust_lighting(faces: np.ndarray, contrast: np.ndarray, brightness: np.ndarray) -> np.ndarray:
-    """Stretch each face's grays about their mean by `contrast` and add `brightness`, within [0, 1]."""
+    """Scale each face's gray values about their mean by `contrast` (N,), add `brightness` (N,), clip to [0, 1]."""
     mean = faces.mean(axis=(1, 2, 3), keepdims=True)
-    stretch, lift = (values.astype(np.float32)[:, None, None, None] for values in (contrast, brightness))
-    relit = faces * stretch
-    relit += mean * (1 - stretch) + lift
-    return np.clip(relit, 0, 1, out=relit)
+    factor, offset = (values.astype(np.float32)[:, None, None, None] for values in (contrast, brightness))
+    adjusted = faces * factor
+    adjusted += mean * (1 - factor) + offset
+    return np.clip(adjusted, 0, 1, out=adjusted)
 
 
 def erase_rectangles(
@@ -100,16 +152,28 @@ def erase_rectangles(
     width: np.ndarray,
     gray: np.ndarray,
 ) -> np.ndarray:
-    """Put a patch of one gray over each face. Z. Zhong et al., "Random Erasing Data Augmentation", 2017."""
+    """Fill a rectangle in each face with one gray value; all arguments (N,).
+
+    Z. Zhong et al., "Random Erasing Data Augmentation", 2017, https://arxiv.org/abs/1708.04896.
+    """
     erased = faces.copy()
-    for face, y, x, rows, columns, shade in zip(erased, top, left, height, width, gray, strict=True):
-        face[y : y + rows, x : x + columns] = shade
+    for face, y, x, n_rows, n_columns, value in zip(erased, top, left, height, width, gray, strict=True):
+        face[y : y + n_rows, x : x + n_columns] = value
     return erased
 
 
 def mix_faces(
-    faces: np.ndarray, labels: np.ndarray, share: float, others: np.ndarray
+    faces: np.ndarray, targets: np.ndarray, weight: float, partners: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`share` of each face and label, and the rest of another. H. Zhang et al., "mixup", 2017."""
-    share = np.float32(share)
-    return share * faces + (1 - share) * faces[others], share * labels + (1 - share) * labels[others]
+    """Mix each face and its target with those of its partner: weight * own + (1 - weight) * partner's.
+
+    H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018, https://arxiv.org/abs/1710.09412.
+
+    Args:
+        faces: (N, H, W, 1) float32.
+        targets: (N, C) float32.
+        weight: 0 to 1, the same for all faces.
+        partners: (N,) int, indices of the partners.
+    """
+    own = np.float32(weight)
+    return own * faces + (1 - own) * faces[partners], own * targets + (1 - own) * targets[partners]

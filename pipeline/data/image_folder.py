@@ -1,34 +1,15 @@
-"""The FER2013 table: its emotions and splits, reading it from a CSV or from folders, and checking it.
+"""Read FER2013 from a folder of images, train/<emotion>/*.jpg and test/<emotion>/*.jpg."""
 
-A *table* is what step 2 stores, a dict of three arrays of equal length, one row a face:
-
-    emotion   (N,) uint8, an index into EMOTIONS
-    pixels    (N, 48, 48) uint8, gray, 0 black to 255 white
-    Usage     (N,) str, one of USAGES
-
-FER2013: I. J. Goodfellow et al., "Challenges in Representation Learning: A report on three machine
-learning contests", 2013, https://arxiv.org/abs/1307.0414.
-"""
-
-import csv
-import gzip
-import lzma
-import zipfile
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
-from pipeline.workflow.atomic_io import atomic_write
+
 import numpy as np
 from tqdm import tqdm
+
+from pipeline.data.fer2013 import DTYPES, EMOTIONS, USAGES, Table
 from pipeline.data.image_io import IMAGE_EXTENSIONS, read_face
-from pipeline.data.fer2013 import EMOTIONS, Table, USAGES
 
-
-# What people call the seven folders; compared in lower case.
+# Common names of the folders, in lower case.
 EMOTION_FOLDERS = {name.lower(): label for label, name in enumerate(EMOTIONS)}
 EMOTION_FOLDERS |= {str(label): label for label in range(len(EMOTIONS))}
 EMOTION_FOLDERS |= {"anger": 0, "disgusted": 1, "fearful": 2, "afraid": 2, "happiness": 3, "joy": 3}
@@ -39,59 +20,71 @@ SPLIT_FOLDERS |= dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"
 
 
 def read_image_folder(root: Path, seed: int) -> tuple[Table, str]:
-    """Read `train/<emotion>/*.jpg` and `test/<emotion>/*.jpg`, the form in which most people get FER2013 today.
+    """Read a folder with the images of each split and emotion in a folder of their own.
 
-    Case and the usual variants of the names don't matter. Where there is no validation folder, a stratified
-    tenth of train, drawn with `seed`, becomes PublicTest.
+    Names of the folders may be in any case and have the usual variants. If there is no validation folder, a
+    stratified tenth of train becomes PublicTest.
 
-    Returns the table and a sentence on what was held out, empty if nothing was.
-    Raises FileNotFoundError where there are no such pictures, ValueError naming a picture that cannot be read.
+    Args:
+        root: A folder that contains <split>/<emotion>/<image> at any depth.
+        seed: Seed of the choice of the validation faces.
+
+    Returns:
+        The table, sorted by split, and a note on the faces that were held out, empty if there are none.
+
+    Raises:
+        FileNotFoundError: If there are no such images.
+        ValueError: If an image cannot be read or a folder has an unknown name; names it.
     """
     files = sorted(_find_images(root))
     if not files:
         raise FileNotFoundError(
-            f"{root} holds no pictures in the form train/<emotion>/*.jpg and test/<emotion>/*.jpg, "
+            f"{root} has no images in the form train/<emotion>/*.jpg and test/<emotion>/*.jpg, "
             f"where <emotion> is one of {', '.join(EMOTIONS)}."
         )
-    bar = tqdm(files, desc=f"Reading {root.name}", unit="picture", delay=1, leave=False)
+    bar = tqdm(files, desc=f"Reading {root.name}", unit="image", delay=1, leave=False)
     table = {
-        "emotion": np.array([label for _, _, label in files], np.uint8),
+        "emotion": np.array([label for _, _, label in files], DTYPES["emotion"]),
         "pixels": np.stack([read_face(path) for path, _, _ in bar]),
-        "Usage": np.array([usage for _, usage, _ in files], dtype="<U11"),
+        "Usage": np.array([usage for _, usage, _ in files], DTYPES["Usage"]),
     }
-    held_out = ""
+    note = ""
     if "PublicTest" not in table["Usage"]:
         train = np.flatnonzero(table["Usage"] == "Training")
-        validation = _hold_out_validation(train, table["emotion"][train], seed)
+        validation = _choose_validation_rows(train, table["emotion"][train], seed)
         table["Usage"][validation] = "PublicTest"
-        held_out = (
+        note = (
             f"{root.name} has no validation folder, so a stratified tenth of train, {len(validation):,} faces "
-            f"drawn with seed {seed}, is held out as PublicTest."
+            f"chosen with seed {seed}, is held out as PublicTest."
         )
     order = np.argsort([USAGES.index(usage) for usage in table["Usage"]], kind="stable")
-    return {name: column[order] for name, column in table.items()}, held_out
+    return {name: column[order] for name, column in table.items()}, note
 
 
 def is_system_file(*names: str) -> bool:
-    """Whether macOS put it there: ._face.jpg, __MACOSX/..."""
+    """Return whether one of the names is hidden or was added by macOS: ._face.jpg, __MACOSX/..."""
     return any(Path(name).name.startswith(".") or "__MACOSX" in name for name in names)
 
 
 def _find_images(root: Path) -> Iterator[tuple[Path, str, int]]:
-    """Each picture under `root` with its Usage and emotion, from <split>/<emotion>/<picture> at any depth."""
+    """Yield each <split>/<emotion>/<image> below `root` with its Usage and emotion."""
     for path in root.rglob("*"):
         parts = path.relative_to(root).parts
-        if path.suffix.lower() in IMAGE_EXTENSIONS and len(parts) >= 3 and path.is_file() and not is_system_file(*parts):
-            usage = SPLIT_FOLDERS.get(path.parent.parent.name.lower())
-            label = EMOTION_FOLDERS.get(path.parent.name.lower())
-            if usage and label is not None:
-                yield path, usage, label
-            elif usage:
-                raise ValueError(f"{path.parent}: the folder's name is none of {', '.join(EMOTIONS)}.")
+        if path.suffix.lower() not in IMAGE_EXTENSIONS or len(parts) < 3:
+            continue
+        if is_system_file(*parts) or not path.is_file():
+            continue
+        usage = SPLIT_FOLDERS.get(path.parent.parent.name.lower())
+        label = EMOTION_FOLDERS.get(path.parent.name.lower())
+        if usage and label is not None:
+            yield path, usage, label
+        elif usage:
+            raise ValueError(f"{path.parent}: the folder's name is none of {', '.join(EMOTIONS)}.")
 
 
-def _hold_out_validation(rows: np.ndarray, emotion: np.ndarray, seed: int) -> np.ndarray:
-    from sklearn.model_selection import train_test_split  # here: it takes a second to import
+def _choose_validation_rows(rows: np.ndarray, emotion: np.ndarray, seed: int) -> np.ndarray:
+    """Choose a stratified tenth of `rows` (N,), whose labels are `emotion` (N,); return it sorted."""
+    from sklearn.model_selection import train_test_split  # here, because importing it takes a second
 
     counts = np.bincount(emotion, minlength=len(EMOTIONS))
     if counts.min() < 2:

@@ -1,125 +1,112 @@
-"""The FER2013 table: its emotions and splits, reading it from a CSV or from folders, and checking it.
+"""Read image files of all formats that Pillow supports: upright, 8 bits per channel, in bounded memory."""
 
-A *table* is what step 2 stores, a dict of three arrays of equal length, one row a face:
-
-    emotion   (N,) uint8, an index into EMOTIONS
-    pixels    (N, 48, 48) uint8, gray, 0 black to 255 white
-    Usage     (N,) str, one of USAGES
-
-FER2013: I. J. Goodfellow et al., "Challenges in Representation Learning: A report on three machine
-learning contests", 2013, https://arxiv.org/abs/1307.0414.
-"""
-
-import csv
-import gzip
-import lzma
-import zipfile
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
-from pathlib import Path
-from typing import BinaryIO
-from pipeline.workflow.atomic_io import atomic_write
-import numpy as np
-from tqdm import tqdm
-from pipeline.data.fer2013 import SIDE
 import os
 import warnings
+from pathlib import Path
+
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.data.fer2013 import SIDE
+
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+MAX_PIXELS = 30_000_000  # of an image in memory: enough for faces of 48x48 pixels; larger images are reduced
+MIN_SIDE = 20  # pixels, height and width; a smaller image cannot show a face
+STRIP_ROWS = 256  # rows of a deep grayscale image that are scaled at a time, which takes 16 bytes per pixel
+EIGHT_BIT_MODES = ("L", "LA", "RGB", "RGBA", "YCbCr")
+
+# Pillow warns about images of half as many pixels as it refuses; open_image reduces those.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def read_face(path: Path) -> np.ndarray:
-    """A picture that is one face as (48, 48) uint8 gray; other sizes are resized. Raises ValueError, naming it."""
-    from pipeline.data import image_io  # here, because most runs read no pictures
+def read_image(path: str | Path) -> np.ndarray:
+    """Read an image as (height, width, 3) uint8 RGB: upright, the first frame of an animation, transparency white.
 
-    from PIL import Image
+    An image of more than MAX_PIXELS is reduced by a whole factor, so that 100 million pixels take a gigabyte of
+    memory at most.
 
-    gray = image_io.open_image(path).convert("L")
+    Raises:
+        ValueError: If the file is missing, not an image, damaged, smaller than 20x20 pixels, or larger than
+            178,956,970 pixels, which Pillow refuses as a decompression bomb; names the file.
+    """
+    image = open_image(path)
+    if min(image.size) < MIN_SIDE:
+        size = f"{image.width}x{image.height} pixels"
+        raise ValueError(
+            f"{path} has {size}, too small to show a face: {MIN_SIDE}x{MIN_SIDE} are the minimum."
+        )
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.array(image.convert("RGB"))
+
+
+def read_face(path: str | Path) -> np.ndarray:
+    """Read an image that is one face as (48, 48) uint8 gray; an image of another size is resized.
+
+    Raises:
+        ValueError: If the file cannot be read; names it.
+    """
+    gray = open_image(path).convert("L")
     if gray.size != (SIDE, SIDE):
         gray = gray.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     return np.asarray(gray, np.uint8)
 
 
-
-MAX_PIXELS = 30_000_000  # pixels kept of a picture: a face that is to be 48x48 has enough of them
-MIN_SIDE = 20  # pixels in height and width; below that no face can be told
-STRIP_ROWS = 256  # rows of deep grays that are scaled at a time, for that takes 16 bytes a pixel
-
-# Pillow warns from half as many pixels as it refuses. LARGEST of them are kept, so there is nothing to be done.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """A picture as (height, width, 3) uint8 RGB: upright, of a moving one the first, what is transparent white.
-
-    One of more than 30 million pixels is made half as large, or a third ..., so that 100 million take a gigabyte
-    of memory at most. Raises ValueError, naming the file, for what is missing, no picture, damaged, smaller than
-    20x20, or larger than the 178,956,970 pixels from which on Pillow suspects a bomb.
-    """
-    picture = open_image(path)
-    if min(picture.size) < MIN_SIDE:
-        size = f"{picture.width}x{picture.height} pixels"
-        raise ValueError(f"{path} is {size}, too small to show a face: it needs {MIN_SIDE}x{MIN_SIDE}.")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return np.array(picture.convert("RGB"))
-
-
 def open_image(path: str | Path) -> Image.Image:
-    """A picture as Pillow holds it: loaded, upright, 8 bits a channel, LARGEST pixels at most.
+    """Load an image with Pillow: upright, 8 bits per channel, of at most MAX_PIXELS.
 
-    Raises ValueError, naming the file, where it cannot be read.
+    Raises:
+        ValueError: If the file cannot be read; names it.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        closed = path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
-        reason = "this user may not look into that folder" if closed else "it is no file"
-        raise ValueError(f"{path} cannot be read as a picture ({reason}).")
+    if path.exists() and not path.is_file():  # opening a pipe would block
+        is_closed = path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
+        raise _read_error(path, "no permission to read this folder" if is_closed else "it is not a file")
     try:
-        with Image.open(path) as picture:
-            times = _reduction_factor(picture)
-            if times > 1:
-                # A JPEG can be unpacked at an eighth, a quarter or half its size; the others don't heed this.
-                picture.draft(None, (picture.width // times, picture.height // times))
-            picture.load()
-            ImageOps.exif_transpose(picture, in_place=True)
-            eight_bit = _to_8_bit(picture)
-            times = _reduction_factor(eight_bit)
-            return eight_bit.reduce(times) if times > 1 else eight_bit
+        with Image.open(path) as image:
+            factor = _reduction_factor(image)
+            if factor > 1:
+                # A JPEG can be decoded at an eighth, a quarter or half its size; other formats ignore this.
+                image.draft(None, (image.width // factor, image.height // factor))
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            eight_bit = _to_8_bit(image)
+            factor = _reduction_factor(eight_bit)
+            return eight_bit.reduce(factor) if factor > 1 else eight_bit
     except UnidentifiedImageError as error:
-        reason = "it is empty" if not path.stat().st_size else "Pillow knows no such kind of picture"
-        raise ValueError(f"{path} cannot be read as a picture ({reason}).") from error
-    except Exception as error:  # Pillow raises whatever its reading of a damaged file runs into
+        is_empty = not path.stat().st_size
+        raise _read_error(path, "it is empty" if is_empty else "Pillow does not know its format") from error
+    except Exception as error:  # Pillow raises many types for damaged files
         reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
-        raise ValueError(f"{path} cannot be read as a picture ({reason}).") from error
+        raise _read_error(path, reason) from error
 
 
-def _reduction_factor(picture: Image.Image) -> int:
-    """The whole number by which to divide height and width so that LARGEST pixels are left; 1 if they are few."""
-    times = 1
-    while picture.width * picture.height > MAX_PIXELS * times**2:
-        times += 1
-    return times
+def _read_error(path: Path, reason: str) -> ValueError:
+    return ValueError(f"{path} cannot be read as an image ({reason}).")
 
 
-def _to_8_bit(picture: Image.Image) -> Image.Image:
-    """A picture in a mode whose values fill a byte each, can be averaged, and can be made gray or RGB."""
-    if picture.mode in ("L", "LA", "RGB", "RGBA", "YCbCr"):
-        return picture
-    if not (picture.mode.startswith("I") or picture.mode == "F"):
-        return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    # Of deeper grays Pillow would keep the lowest 256 only.
-    whitest = 65535 if picture.mode.startswith("I") else (1 if picture.getextrema()[1] <= 1 else 255)
-    scaled = np.empty((picture.height, picture.width), np.uint8)
-    for top in range(0, picture.height, STRIP_ROWS):
-        bottom = min(top + STRIP_ROWS, picture.height)
-        grays = np.asarray(picture.crop((0, top, picture.width, bottom)), np.float64)
+def _reduction_factor(image: Image.Image) -> int:
+    """Return the smallest whole number that, dividing height and width, leaves at most MAX_PIXELS."""
+    factor = 1
+    while image.width * image.height > MAX_PIXELS * factor**2:
+        factor += 1
+    return factor
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Convert an image to a mode of one byte per channel that can be averaged and converted to gray and RGB."""
+    if image.mode in EIGHT_BIT_MODES:
+        return image
+    if not (image.mode.startswith("I") or image.mode == "F"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    # Pillow's conversion would clip 16-bit and float gray levels at 255 instead of scaling them.
+    white = 65535 if image.mode.startswith("I") else (1 if image.getextrema()[1] <= 1 else 255)
+    scaled = np.empty((image.height, image.width), np.uint8)
+    for top in range(0, image.height, STRIP_ROWS):
+        bottom = min(top + STRIP_ROWS, image.height)
+        grays = np.asarray(image.crop((0, top, image.width, bottom)), np.float64)
         if not np.isfinite(grays).all() or grays.min() < 0:
-            raise ValueError("its grays are below 0 or no numbers")
-        scaled[top:bottom] = (grays / whitest * 255).clip(0, 255).round()
+            raise ValueError("it has gray levels that are negative, NaN or infinite")
+        scaled[top:bottom] = (grays / white * 255).clip(0, 255).round()
     return Image.fromarray(scaled)

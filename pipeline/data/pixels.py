@@ -1,10 +1,10 @@
-"""The one place where gray levels become floats and floats gray levels."""
+"""Convert gray levels between uint8, as the data set and images have them, and float32, as networks take them."""
 
 import numpy as np
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:
-    """Convert uint8 gray levels (black 0, white 255) of any shape to float32 in [0, 1]."""
+    """Convert gray levels of any shape, 0 black to 255 white, to float32 in [0, 1]."""
     return np.divide(pixels, 255.0, dtype=np.float32)
 
 

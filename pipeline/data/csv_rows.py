@@ -1,0 +1,215 @@
+"""Parse the header and the rows of a FER2013 CSV.
+
+There are two parsers of rows: a fast one for the regular format in which FER2013 is distributed, and a plain one for
+everything else that is valid CSV, which also explains what is invalid.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.fer2013 import COLUMNS, DTYPES, EMOTIONS, PIXELS, SIDE, USAGES, Table
+
+LABEL_VALUES: dict[str, dict[bytes, int | str]] = {
+    "emotion": {str(label).encode(): label for label in range(len(EMOTIONS))},
+    "Usage": {usage.encode(): usage for usage in USAGES},
+}
+SHAPES = {"emotion": (-1,), "pixels": (-1, SIDE, SIDE), "Usage": (-1,)}
+# Before a block, so that the bytes to the left of its first number exist: three digits and the end of a number.
+PADDING = b"    "
+MAX_QUOTED_BYTES = 20  # of an invalid value that a message quotes
+
+
+@dataclass(frozen=True)
+class CsvLayout:
+    """Where the columns are.
+
+    Attributes:
+        positions: Index of each column to read among the fields of a line.
+        n_fields: Fields per line.
+    """
+
+    positions: dict[str, int]
+    n_fields: int
+
+
+def parse_header(header: bytes, columns: tuple[str, ...], path: Path) -> CsvLayout:
+    """Find `columns` in the first line of a CSV; raise ValueError if one is missing or the file is not text."""
+    try:
+        text = header.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ValueError(f"{path} is not UTF-8 text, so it is not a FER2013 CSV. Save it as CSV in UTF-8.")
+    names = [name.strip().strip('"').strip().lower() for name in text.split(",")]
+    if not any(names):
+        raise ValueError(f"{path} is empty; its first line must be {','.join(COLUMNS)}.")
+    missing = [name for name in columns if name.lower() not in names]
+    if missing:
+        found = _quote(header.strip(), 3 * MAX_QUOTED_BYTES)
+        raise ValueError(
+            f"{path} has no column {' and no column '.join(missing)}; its first line is {found}."
+        )
+    return CsvLayout({name: names.index(name.lower()) for name in columns}, len(names))
+
+
+# --------------------------------------------------------------------------------------------------
+# Fast parser
+# --------------------------------------------------------------------------------------------------
+def parse_regular_block(block: bytes, layout: CsvLayout) -> Table | None:
+    """Parse complete lines in the regular format by array arithmetic on their bytes.
+
+    Regular are lines without quotes whose gray levels have one to three digits with one space between them.
+
+    Returns:
+        The table; None if a line is irregular or invalid, for `parse_lines` to parse or to explain.
+    """
+    text = np.frombuffer(PADDING + block, np.uint8)
+    is_space, is_comma, is_newline = text == ord(" "), text == ord(","), text == ord("\n")
+    is_end = is_space | is_comma | is_newline  # of a gray level or of another field
+    # Indices into `block`, so that text[n:].take(ends) are the bytes 4 - n to the left of the ends.
+    ends = np.flatnonzero(is_end[len(PADDING) :])
+
+    ends_per_line = layout.n_fields - 1 + PIXELS
+    if ends.size == 0 or ends.size % ends_per_line:
+        return None
+    ends = ends.reshape(-1, ends_per_line)
+    first = layout.positions["pixels"]
+    field_ends = np.concatenate([ends[:, :first], ends[:, first + PIXELS - 1 :]], axis=1)
+    commas, newlines = field_ends[:, :-1], field_ends[:, -1]
+    if not (is_comma[len(PADDING) :][commas].all() and is_newline[len(PADDING) :][newlines].all()):
+        return None
+    if np.count_nonzero(is_space) != len(PADDING) + ends.size - field_ends.size:
+        return None
+
+    pixels = _parse_gray_levels(text, is_end, ends, slice(first, first + PIXELS))
+    if pixels is None:
+        return None
+    table = {"pixels": pixels.reshape(SHAPES["pixels"])}
+    for name in layout.positions.keys() - {"pixels"}:
+        values = _parse_labels(block, field_ends, layout.positions[name], LABEL_VALUES[name])
+        if None in values:
+            return None
+        table[name] = np.array(values, DTYPES[name])
+    return table
+
+
+def _parse_gray_levels(
+    text: np.ndarray, is_end: np.ndarray, ends: np.ndarray, pixel_ends: slice
+) -> np.ndarray | None:
+    """Compute the gray levels from the up to three digits to the left of their ends.
+
+    Args:
+        text: (B,) uint8, the bytes of the block behind PADDING.
+        is_end: (B,) bool, where a number or another field ends.
+        ends: (N, E) indices of the ends in each line, into the block.
+        pixel_ends: The gray levels among the E ends of a line.
+
+    Returns:
+        (N, 2304) uint8; None if a gray level is not a whole number from 0 to 255 of one to three digits.
+    """
+    # A byte that lies beyond the start of a number, in the previous one, counts as the digit 0.
+    is_inside = (~is_end).view(np.uint8)  # 0 or 1; bool would be converted in each product
+    two_inside = is_inside[:-1] & is_inside[1:]
+    three_inside = two_inside[:-1] & two_inside[1:]
+    digits = text - np.uint8(ord("0"))
+    units = digits[3:].take(ends)[:, pixel_ends]
+    tens = (digits * is_inside)[2:].take(ends)[:, pixel_ends]
+    hundreds = (digits[:-1] * two_inside)[1:].take(ends)[:, pixel_ends]
+    has_four_digits = three_inside.take(ends)[:, pixel_ends]
+    if has_four_digits.any() or max(units.max(), tens.max()) > 9 or hundreds.max() > 2:
+        return None
+    below_hundred = tens * np.uint8(10) + units
+    pixels = hundreds * np.uint8(100) + below_hundred
+    has_overflow = (pixels < below_hundred).any()  # above 255, uint8 wraps around
+    return None if has_overflow else pixels
+
+
+def _parse_labels(
+    block: bytes, field_ends: np.ndarray, position: int, values: dict[bytes, int | str]
+) -> list[int | str | None]:
+    """Look up the field at `position` of each line in `values`; None for a field that is not among them."""
+    # A field starts after the end of the previous one; the first field after the end of the previous line.
+    previous_ends = field_ends[:, position - 1] if position else np.append(-1, field_ends[:-1, -1])
+    spans = zip(previous_ends.tolist(), field_ends[:, position].tolist(), strict=True)
+    return [values.get(block[start + 1 : end].strip()) for start, end in spans]
+
+
+# --------------------------------------------------------------------------------------------------
+# Plain parser
+# --------------------------------------------------------------------------------------------------
+def parse_lines(block: bytes, layout: CsvLayout, path: Path, first_row: int) -> Table:
+    """Parse complete lines one by one; blank lines are skipped.
+
+    Args:
+        block: The lines.
+        layout: Where the columns are.
+        path: The file, for messages.
+        first_row: Number of the first line, for messages.
+
+    Raises:
+        ValueError: If a line is invalid; names the file, the row and the field.
+    """
+    columns: dict[str, list] = {name: [] for name in layout.positions}
+    for row, line in enumerate(block.split(b"\n"), start=first_row):
+        if not line.strip():
+            continue
+        fields = _split_fields(line, path, row)
+        if len(fields) != layout.n_fields:
+            reason = (
+                f"{len(fields)} fields where the header has {layout.n_fields}; the line may be truncated."
+            )
+            raise _row_error(path, row, "columns", reason)
+        for name, position in layout.positions.items():
+            parse = _parse_pixels if name == "pixels" else _parse_label
+            columns[name].append(parse(fields[position].strip(), path, row, name))
+    return {name: np.array(values, DTYPES[name]).reshape(SHAPES[name]) for name, values in columns.items()}
+
+
+def _parse_pixels(text: bytes, path: Path, row: int, name: str) -> list[int]:
+    """Parse the 2,304 gray levels of a row."""
+    values = text.split()
+    if len(values) != PIXELS:
+        reason = f"{len(values):,} values instead of {PIXELS:,} ({SIDE} x {SIDE})."
+        raise _row_error(path, row, name, reason)
+    for number, value in enumerate(values, start=1):
+        if not value.isdigit():
+            reason = f"value {number} is {_quote(value)}, not a whole number from 0 to 255."
+            raise _row_error(path, row, name, reason)
+        if len(value.lstrip(b"0")) > 3 or int(value[-3:]) > 255:
+            raise _row_error(path, row, name, f"value {number} is {_quote(value)}, above 255.")
+    return [int(value[-3:]) for value in values]
+
+
+def _parse_label(text: bytes, path: Path, row: int, name: str) -> int | str:
+    """Parse an emotion or a Usage."""
+    if text not in LABEL_VALUES[name]:
+        legal = (
+            f"a whole number from 0 to {len(EMOTIONS) - 1}"
+            if name == "emotion"
+            else f"one of {', '.join(USAGES)}"
+        )
+        raise _row_error(path, row, name, f"{_quote(text)} is not {legal}.")
+    return LABEL_VALUES[name][text]
+
+
+def _split_fields(line: bytes, path: Path, row: int) -> list[bytes]:
+    """Split a line at its commas; fields may be quoted."""
+    if b'"' not in line:
+        return line.split(b",")
+    try:
+        return [field.encode() for field in next(csv.reader([line.decode("utf-8").rstrip("\r")]))]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _row_error(path, row, "columns", f"not CSV in UTF-8 ({error}).") from error
+
+
+def _row_error(path: Path, row: int, field: str, reason: str) -> ValueError:
+    return ValueError(f"{path}, row {row:,}, {field}: {reason}")
+
+
+def _quote(text: bytes, max_bytes: int = MAX_QUOTED_BYTES) -> str:
+    """Quote a field for a message: short and printable."""
+    shortened = text[:max_bytes].decode("utf-8", "backslashreplace")
+    return repr(shortened + ("..." if len(text) > max_bytes else ""))
