@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.metrics import classification_report
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.evaluation.metrics import Predictions
 from pipeline.figures import plots
 from pipeline.models import model_zoo
 from pipeline.vision.file_classifier import FaceSource, FileClassifier
@@ -76,34 +77,29 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 # --------------------------------------------------------------------------------------------------
 def report_test_split(settings: Settings, store: ArtifactStore) -> None:
     """Print and save precision, recall and F1 of each emotion, and a figure of examples."""
-    predictions, source, faces = store.read("predictions")["test"], store.read("source"), store.read("test_x")
-    labels, probabilities = predictions["labels"], predictions["probabilities"]
-    predicted = probabilities.argmax(axis=1)
+    predictions = Predictions(**store.read("predictions")["test"])
+    source, faces = store.read("source"), store.read("test_x")
     options = {"labels": range(len(EMOTIONS)), "target_names": EMOTIONS, "zero_division": 0}
-    print(classification_report(labels, predicted, digits=3, **options))
-    report = classification_report(labels, predicted, output_dict=True, **options)
+    print(classification_report(predictions.labels, predictions.predicted, digits=3, **options))
+    report = classification_report(predictions.labels, predictions.predicted, output_dict=True, **options)
     write_json(RESULTS / "classification_report.json", {"data": source["label"], "split": "test", **report})
     print("  table: results/classification_report.json")
 
     rng = np.random.default_rng(settings.seed)
     rows = []
-    for heading, mask in (("Correct", predicted == labels), ("Wrong", predicted != labels)):
+    for heading, mask in (("Correct", predictions.correct), ("Wrong", ~predictions.correct)):
         n_examples = min(settings.examples, mask.sum())
-        panels = [
-            plots.FacePanel(
-                faces[index],
-                probabilities[index],
-                panel_title(labels[index], predicted[index]),
-                labels[index],
-            )
-            for index in rng.choice(np.flatnonzero(mask), n_examples, replace=False)
-        ]
+        indices = rng.choice(np.flatnonzero(mask), n_examples, replace=False)
+        panels = [to_panel(faces[index], predictions, index) for index in indices]
         rows.append((f"{heading}: {mask.sum():,} of {format_count(len(mask), 'test face')}", panels))
     plots.save_figure(plots.draw_gallery(rows), "examples.png", source, settings.show)
 
 
-def panel_title(label: int, predicted: int) -> str:
-    return EMOTIONS[label] if label == predicted else f"{EMOTIONS[label]}, predicted {EMOTIONS[predicted]}"
+def to_panel(pixels: np.ndarray, predictions: Predictions, index: int) -> plots.FacePanel:
+    """Return the panel of one face, with its label and, if they differ, the predicted emotion as the title."""
+    label, predicted = predictions.labels[index], predictions.predicted[index]
+    title = EMOTIONS[label] if label == predicted else f"{EMOTIONS[label]}, predicted {EMOTIONS[predicted]}"
+    return plots.FacePanel(pixels, predictions.probabilities[index], title, label)
 
 
 # --------------------------------------------------------------------------------------------------

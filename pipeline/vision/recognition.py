@@ -96,9 +96,10 @@ def load_classifier(model: str, store: ArtifactStore, default: Path) -> EmotionC
 
 
 def _load_trained_classifier(store: ArtifactStore) -> EmotionClassifier:
-    from pipeline.models import serialization
+    packed, trained_on = store.read("trained_model"), store.read("source")["label"]
 
-    network = serialization.unpack(store.read("trained_model"))
-    trained_on = store.read("source")["label"]
+    from pipeline.models import serialization  # starts TensorFlow
+
+    network = serialization.unpack(packed)
     print(f"  model: {network.name} from data/, trained on {trained_on}", flush=True)
     return EmotionClassifier(network)
