@@ -16,10 +16,8 @@ from pipeline.web.templating import read_static, render
 from pipeline.web.uploads import delete_upload, describe_error
 from pipeline.web.video_jobs import VideoJobs
 
-CACHE_CHECK_S, MAX_UPLOAD_AGE_S = (
-    60,
-    600,
-)  # uploads of closed tabs are deleted; all others as soon as they are read
+# Uploads are deleted as soon as they are processed; this applies to those of tabs that are closed before.
+CACHE_CHECK_S, MAX_UPLOAD_AGE_S = 60, 600
 # Images and videos are processed one at a time, in the order of their arrival.
 FILE_EVENT: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "files", "api_visibility": "private"}
 UPLOAD_AREA: dict[str, Any] = {
@@ -50,8 +48,8 @@ def build_page(
     jobs = VideoJobs(video_dir, classifier, tta=tta, smoothing=smoothing, max_seconds=max_video_seconds)
 
     def end_session(request: gr.Request) -> None:
-        sessions.end(request.session_hash)
-        jobs.discard(request.session_hash)
+        sessions.end(get_session_id(request))
+        jobs.discard(get_session_id(request))
 
     delete_cache = (CACHE_CHECK_S, MAX_UPLOAD_AGE_S)
     with gr.Blocks(title="Facial expressions", analytics_enabled=False, delete_cache=delete_cache) as blocks:
@@ -71,7 +69,7 @@ def build_page(
 
 def get_session_id(request: gr.Request) -> str:
     """Return Gradio's identifier of a browser tab."""
-    return request.session_hash
+    return request.session_hash or ""
 
 
 def add_html(content: str = "") -> gr.HTML:
@@ -142,7 +140,7 @@ def add_video_tab(jobs: VideoJobs, max_upload_mb: float) -> None:
             progress(fraction, desc="Recognizing faces")
 
         def annotate() -> str:
-            return components.video_result(jobs.annotate(path, request.session_hash, show_progress))
+            return components.video_result(jobs.annotate(path, get_session_id(request), show_progress))
 
         return process_upload(path, annotate), None
 
