@@ -48,7 +48,7 @@ def plot_curves(
     axes.plot(epochs, validation, "o-", markersize=3, color=plots.VALIDATION_COLOR, label=label)
 
     best = validation[best_epoch - 1]
-    label = f"best validation accuracy, epoch {best_epoch}: {number_format.format(best)}"
+    label = f"epoch {best_epoch} (best validation accuracy): {number_format.format(best)}"
     star = {"markersize": 15, "markeredgecolor": "white", "linestyle": "none"}
     axes.axvline(best_epoch, color=plots.FAINT, linestyle=":", linewidth=1)
     axes.plot(best_epoch, best, "*", color=plots.VALIDATION_COLOR, label=label, **star)

@@ -110,7 +110,7 @@ def draw_gallery(rows: list[tuple[str, list[FacePanel]]]) -> Figure:
     figure = plt.figure(figsize=(1.75 * n_columns, 0.5 + 2.75 * len(rows)))
     grid = figure.add_gridspec(
         len(heights) * len(rows), n_columns, height_ratios=heights * len(rows),
-        left=0.06, right=0.99, top=0.99, bottom=0.35 / figure.get_figheight(), hspace=0.1, wspace=0.4,
+        left=0.06, right=0.98, top=0.99, bottom=0.35 / figure.get_figheight(), hspace=0.1, wspace=0.4,
     )  # fmt: skip
     for number, (heading, panels) in enumerate(rows):
         top = len(heights) * number

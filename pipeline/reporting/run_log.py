@@ -26,14 +26,18 @@ def append_run(store: ArtifactStore, record: RunRecord) -> None:
     """Append the training whose weights are in data/trained_model.
 
     Args:
-        record: values by column. `settings` and `changed`, the difference from the previous run's settings, are
-            added here. `weights_sha256` is the hash of data/trained_model, by which `set_accuracies` finds the run.
+        record: values by column. Added here: `settings`; `changed`, their difference from the previous run's;
+            and `weights_sha256`, the hash of data/trained_model, by which `set_accuracies` finds the run.
     """
     settings = collect_settings(store)
 
     def append(runs: list[RunRecord]) -> list[RunRecord]:
         previous = _parse_settings(runs[-1]) if runs else settings
-        added = {"changed": format_differences(previous, settings), "settings": json.dumps(settings)}
+        added = {
+            "changed": format_differences(previous, settings),
+            "settings": json.dumps(settings),
+            "weights_sha256": store.entry("trained_model")["sha256"],
+        }
         return [*runs, {name: (record | added).get(name, "") for name in COLUMNS}]
 
     _update(store, append)

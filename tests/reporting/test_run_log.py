@@ -19,12 +19,12 @@ def log_path(tmp_path, monkeypatch):
 
 @pytest.fixture
 def log_training(tmp_path):
-    """Log a training with these settings; returns the store that it wrote to."""
+    """Log a training with these weights and settings; returns the store that it wrote to."""
 
-    def log(weights_sha256: str, **settings) -> ArtifactStore:
+    def log(weights: str, **settings) -> ArtifactStore:
         store = ArtifactStore(tmp_path / "data", "Compiling_model.py", settings)
-        store.write(train_x=0, model=0, trained_model=0)
-        run_log.append_run(store, {"network": "LeNet-5", "weights_sha256": weights_sha256})
+        store.write(train_x=0, model=0, trained_model=weights)
+        run_log.append_run(store, {"network": "LeNet-5"})
         return store
 
     return log
@@ -35,12 +35,11 @@ def test_without_a_file_there_are_no_runs():
 
 
 def test_runs_are_appended_with_their_settings(log_training, log_path):
-    log_training("a", epochs=1)
-    log_training("b", epochs=2)
+    hashes = [log_training(w, epochs=n).outputs["trained_model"] for n, w in enumerate("ab", start=1)]
     with open(log_path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == run_log.COLUMNS
-    assert [row["weights_sha256"] for row in rows] == ["a", "b"]
+    assert [row["weights_sha256"] for row in rows] == hashes
     assert json.loads(rows[1]["settings"])["training"] == {"epochs": 2}
     assert (
         [row["changed"] for row in rows]
@@ -54,7 +53,7 @@ def test_runs_are_appended_with_their_settings(log_training, log_path):
 def test_accuracies_are_set_on_the_latest_run_with_the_same_weights(log_training):
     for weights in ("a", "b", "a"):
         store = log_training(weights)
-    run_log.set_accuracies(store, "a", {"test": 0.4831, "train": 0.95})
+    run_log.set_accuracies(store, store.outputs["trained_model"], {"test": 0.4831, "train": 0.95})
     runs = run_log.read_runs()
     assert [run["test_accuracy"] for run in runs] == ["", "", "0.4831"]
     assert runs[2]["train_accuracy"] == "0.9500" and runs[2]["validation_accuracy"] == ""
@@ -63,7 +62,7 @@ def test_accuracies_are_set_on_the_latest_run_with_the_same_weights(log_training
 def test_accuracies_of_unknown_weights_change_nothing(log_training):
     store = log_training("a")
     before = run_log.read_runs()
-    run_log.set_accuracies(store, "b", {"test": 0.5})
+    run_log.set_accuracies(store, "0" * 64, {"test": 0.5})
     assert run_log.read_runs() == before
 
 
