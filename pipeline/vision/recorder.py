@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.results_log import ResultsLog, to_rows
-from pipeline.vision.video_io import Frame, open_video_writer
+from pipeline.vision.video_io import Frame, VideoWriter, open_video_writer
 
 
 class Recorder:
@@ -21,7 +21,8 @@ class Recorder:
 
     def __init__(self, path: Path, source: str, fps: float):
         self.path, self.source, self.fps = path, source, fps
-        self.stack, self.writer = ExitStack(), None
+        self.stack = ExitStack()
+        self.writer: VideoWriter | None = None
         self.log = ResultsLog(path, {})
         self.stack.callback(self.log.finish, ("csv",))
         self.start_s, self.frames_written = 0.0, 0

@@ -50,7 +50,7 @@ class ResultsSummary:
 
 
 def summarize_results(rows: Iterable[Row]) -> ResultsSummary:
-    """Summarize rows in which those of one file are consecutive; needs no memory for the rows."""
+    """Summarize rows, in which each file's rows are consecutive, without keeping them in memory."""
     summary = ResultsSummary()
     for file, file_rows in groupby(rows, key=lambda row: row["file"]):
         _add_file(summary, file, file_rows)

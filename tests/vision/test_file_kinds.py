@@ -88,7 +88,7 @@ def write_valid_images(folder: Path) -> list[str]:
 
 
 def write_videos(folder: Path) -> list[str]:
-    """Write a video, and files that look like one but are invalid; return the names of those."""
+    """Write a video, and files that look like one but are invalid; return the names of the invalid ones."""
     with open_video_writer(folder / "film.mp4", FPS, (480, 400)) as writer:
         for index in range(N_FRAMES):
             writer.write(make_frame(index))

@@ -32,7 +32,7 @@ def make_frame(index: int = 0) -> np.ndarray:
 
 
 class FakeCamera:
-    """A camera whose frames have the given numbers; those in between were skipped."""
+    """A camera whose frames have the given numbers; the numbers in between were skipped."""
 
     source, fps, is_file = "0", FPS, False
 

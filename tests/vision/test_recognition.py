@@ -15,7 +15,7 @@ from pipeline.workflow.artifacts import ArtifactStore
 
 
 class FakeClassifier:
-    """Predicts Happy for the first face and Sad for the others; stores the number of views."""
+    """Predicts Happy for the first face and Sad for all further faces; stores the number of views."""
 
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
         assert faces.dtype == np.uint8 and faces.shape[1:3] == (48, 48)
