@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 import skimage
 from PIL import Image
 
+from pipeline.data.fer2013 import EMOTIONS, Table
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import ROOT
 
@@ -123,6 +125,17 @@ def write_invalid_images(folder: Path) -> list[str]:
         grays[20, 20] = value
         Image.fromarray(grays).save(folder / f"{name}.tif")
     return [*sorted(path.name for path in set(folder.iterdir()) - existing), "missing.jpg"]
+
+
+def write_image_folder(
+    root: Path, table: Table, splits: dict[str, str], emotions: Sequence[str] = EMOTIONS, suffix: str = "png"
+) -> None:
+    """Write a table as <split>/<emotion>/<row>.<suffix>; `splits` and `emotions` are the names of the folders."""
+    columns = (table["emotion"], table["pixels"], table["Usage"])
+    for row, (label, pixels, usage) in enumerate(zip(*columns, strict=True)):
+        folder = root / splits[usage] / emotions[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{row:05}.{suffix}")
 
 
 def assert_same_bits(first: list[np.ndarray], second: list[np.ndarray]) -> None:

@@ -4,7 +4,7 @@ The kinds are those of ImageNet-C that a camera causes: D. Hendrycks and T. Diet
 Robustness to Common Corruptions and Perturbations", ICLR 2019, https://arxiv.org/abs/1903.12261.
 
 Each corruption takes a face (H, W) float32 in [0, 1], a strength from 0 (weak) to 1 (strong) and a generator, and
-returns the degraded face with the same shape, type and range.
+returns the degraded face with the same shape, type and range (but see `quantize`).
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def corrupt(faces: np.ndarray, is_chosen: np.ndarray, rng: np.random.Generator) 
         rng: Source of all randomness.
 
     Returns:
-        (N, H, W, 1) float32 in [0, 1], a copy.
+        (N, H, W, 1) float32, a copy.
     """
     corrupted = faces.copy()
     kinds = rng.integers(len(CORRUPTIONS), size=len(faces))
@@ -68,7 +68,10 @@ def compress(face: np.ndarray, strength: float, rng: np.random.Generator) -> np.
 
 
 def quantize(face: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Reduce the number of gray levels, as low light does whose contrast is stretched afterwards."""
+    """Reduce the number of gray levels, as low light does whose contrast is stretched afterwards.
+
+    The number of levels is not rounded, so white may become up to 1.025.
+    """
     levels = np.float32(255 * (1 - strength * (1 - MIN_EXPOSURE)))
     return np.rint(face * levels) / levels
 

@@ -1,0 +1,264 @@
+"""The CSV reader agrees with a plain parser, reads all forms of FER2013, and explains all that is invalid."""
+
+import gzip
+import lzma
+import tempfile
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.data import csv_reader, csv_rows, fer2013
+from pipeline.data.fer2013 import PIXELS, Table
+
+REGULAR_PIXELS = " ".join(["128"] * PIXELS)
+
+
+# --------------------------------------------------------------------------------------------------
+# Parsing
+# --------------------------------------------------------------------------------------------------
+def parse_plainly(text: bytes) -> list[int]:
+    """Return the gray levels of a row; raise ValueError if it is invalid."""
+    values = text.decode("ascii").split()
+    if len(values) != PIXELS or not all(value.isdigit() and int(value) <= 255 for value in values):
+        raise ValueError
+    return [int(value) for value in values]
+
+
+def make_pixel_text(
+    seed: int, replaced: list, drop_first: bool, added: str, before: str, separator: str, after: str
+) -> bytes:
+    """Make a valid pixel string with some values replaced, dropped or added, and perhaps other separators."""
+    values = [str(value) for value in np.random.default_rng(seed).integers(0, 256, PIXELS)]
+    for index, value in replaced:
+        values[index] = value
+    return (before + separator.join(values[drop_first:]) + added + after).encode()
+
+
+numbers = st.integers(0, 255).map(str) | st.sampled_from(
+    ["0", "00", "007", "255", "256", "999", "1000", "-1", "+1"]
+)
+irregular_values = st.sampled_from(
+    ["", " ", "  ", "\t", "x", "1.5", "1e2", "1_0", "٣", "nan", "0255", "\x00", "\x0b"]
+)
+replacements = st.lists(st.tuples(st.integers(0, PIXELS - 1), numbers | irregular_values), max_size=3)
+separators = st.sampled_from([" ", " ", " ", "  ", "\t", " \t "])
+additions = st.sampled_from(["", "", "", " 5", " x", "5"])
+margins = st.sampled_from(["", "", "", " "])
+pixel_texts = st.builds(
+    make_pixel_text, st.integers(0, 99), replacements, st.booleans(), additions, margins, separators, margins
+)
+
+
+def write_rows(path: Path, pixel_texts: list[bytes], header: str = "emotion,pixels,Usage") -> Path:
+    fields = {"emotion": b"3", "Usage": b"Training"}
+    lines = [
+        b",".join((fields | {"pixels": text})[name] for name in header.split(",")) for text in pixel_texts
+    ]
+    path.write_bytes(b"\n".join([header.encode(), *lines]) + b"\n")
+    return path
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(pixel_texts, min_size=1, max_size=4))
+@example([b" ".join([b"7"] * PIXELS)])
+@example([b" ".join([b"255", b"0"] * (PIXELS // 2))])
+@example([b" ".join([b"1"] * (PIXELS - 1)), b" ".join([b"1"] * (PIXELS + 1))])
+@example([b" ".join([b"1"] * (PIXELS - 2) + [b"x1", b"12345"])])
+@pytest.mark.slow
+def test_the_reader_agrees_with_a_plain_parser(texts: list[bytes]):
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_rows(Path(folder) / "rows.csv", texts)
+        try:
+            expected = [parse_plainly(text) for text in texts]
+        except (ValueError, UnicodeDecodeError):
+            with pytest.raises(ValueError, match=r"rows\.csv, row \d+, (pixels|columns): "):
+                csv_reader.read_csv(path)
+        else:
+            assert csv_reader.read_csv(path)["pixels"].reshape(-1, PIXELS).tolist() == expected
+
+
+@pytest.mark.parametrize("header", ["emotion,pixels,Usage", "emotion,Usage,pixels", "pixels,Usage,emotion"])
+def test_regular_rows_are_read_by_the_fast_parser(tmp_path, rng, monkeypatch, header):
+    monkeypatch.setattr(csv_rows, "parse_lines", None)
+    pixels = rng.permutation(np.arange(400 * PIXELS) % 256).reshape(400, PIXELS)  # several blocks
+    texts = [" ".join(map(str, row)).encode() for row in pixels]
+    table = csv_reader.read_csv(write_rows(tmp_path / "rows.csv", texts, header))
+    assert np.array_equal(table["pixels"].reshape(-1, PIXELS), pixels)
+    assert set(table["emotion"]) == {3} and set(table["Usage"]) == {"Training"}
+
+
+@pytest.mark.parametrize(
+    "value", ["256", "999", "300", "260", "1000", "0255", "", "x", "1x", "x1", "1x1", "-1", "1.5", "١"]
+)
+@pytest.mark.parametrize("index", [0, 1, PIXELS - 1])
+def test_the_fast_parser_rejects_an_irregular_value_at_any_place(rng, index, value):
+    values = [str(value) for value in rng.integers(0, 256, PIXELS)]
+    values[index] = value
+    block = f"3,{' '.join(values)},Training\n".encode()
+    layout = csv_rows.CsvLayout({"emotion": 0, "pixels": 1, "Usage": 2}, n_fields=3)
+    assert csv_rows.parse_regular_block(block, layout) is None
+
+
+# --------------------------------------------------------------------------------------------------
+# Forms of the file
+# --------------------------------------------------------------------------------------------------
+compress_gz = partial(gzip.compress, compresslevel=1)
+compress_xz = partial(lzma.compress, preset=0)
+
+
+def tables_equal(first: Table, second: Table) -> bool:
+    return all(np.array_equal(first[name], second[name]) for name in fer2013.COLUMNS)
+
+
+@pytest.fixture
+def csv_path(tmp_path, small_table) -> Path:
+    path = tmp_path / "Dataset.csv"
+    csv_reader.write_csv(small_table, path)
+    return path
+
+
+def test_a_table_survives_writing_and_reading(csv_path, small_table):
+    table = csv_reader.read_csv(csv_path)
+    assert tables_equal(table, small_table)
+    assert table["emotion"].dtype == np.uint8 and table["pixels"].dtype == np.uint8
+
+
+@pytest.mark.parametrize("suffix", ["gz", "xz", "zip"])
+def test_a_compressed_csv_is_read(csv_path, small_table, suffix):
+    compressed = csv_path.with_name(f"Dataset.csv.{suffix}")
+    if suffix == "zip":
+        with zipfile.ZipFile(compressed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(csv_path, "fer2013.csv")
+            archive.writestr("__MACOSX/._fer2013.csv", "added by macOS")
+    else:
+        compress = {"gz": compress_gz, "xz": compress_xz}[suffix]
+        compressed.write_bytes(compress(csv_path.read_bytes()))
+    assert tables_equal(csv_reader.read_csv(compressed), small_table)
+
+
+def test_kaggles_spelling_and_order_of_columns_are_read(csv_path, small_table):
+    rows = [line.split(",") for line in csv_path.read_text().splitlines()[1:]]
+    lines = ["emotion, Usage, pixels", *(f"{emotion},{usage},{pixels}" for emotion, pixels, usage in rows)]
+    csv_path.write_text("\n".join(lines))
+    assert tables_equal(csv_reader.read_csv(csv_path), small_table)
+
+
+def test_windows_line_breaks_byte_order_mark_and_quotes_are_read(csv_path, small_table):
+    header, *rows = csv_path.read_text().splitlines()
+    quoted = [",".join(f'"{field}"' for field in row.split(",")) for row in rows]
+    csv_path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([header, *quoted, "", ""]).encode())
+    assert tables_equal(csv_reader.read_csv(csv_path), small_table)
+
+
+def test_only_the_named_columns_are_read(csv_path, small_table):
+    csv_path.write_text(csv_path.read_text().replace("Training", "unknown"))
+    table = csv_reader.read_csv(csv_path, columns=("pixels",))
+    assert list(table) == ["pixels"] and np.array_equal(table["pixels"], small_table["pixels"])
+
+
+# --------------------------------------------------------------------------------------------------
+# Invalid files
+# --------------------------------------------------------------------------------------------------
+def with_field(lines: list[str], row: int, index: int, value: str) -> list[str]:
+    """Replace a field of a row."""
+    fields = lines[row].split(",")
+    fields[index] = value
+    return [*lines[:row], ",".join(fields), *lines[row + 1 :]]
+
+
+INVALID_LINES = {
+    # how a valid file becomes invalid, and facts that the message must have
+    "empty": (lambda lines: [], ["empty"]),
+    "header only": (lambda lines: lines[:1], ["no rows"]),
+    "missing column": (lambda lines: ["emotion,pixels", *lines[1:]], ["Usage", "emotion,pixels"]),
+    "too few pixels": (
+        lambda lines: with_field(lines, 5, 1, REGULAR_PIXELS[4:]),
+        ["row 5, pixels", "2,303"],
+    ),
+    "too many pixels": (
+        lambda lines: with_field(lines, 17, 1, REGULAR_PIXELS + " 1"),
+        ["row 17, pixels", "2,305"],
+    ),
+    "no number": (
+        lambda lines: with_field(lines, 40, 1, "x" + REGULAR_PIXELS),
+        ["row 40, pixels", "value 1", "'x128'"],
+    ),
+    "256": (
+        lambda lines: with_field(lines, 3, 1, "256" + REGULAR_PIXELS[3:]),
+        ["row 3, pixels", "value 1", "'256'", "255"],
+    ),
+    "-1": (
+        lambda lines: with_field(lines, 1, 1, REGULAR_PIXELS[:-3] + "-1"),
+        ["row 1, pixels", "value 2304", "'-1'"],
+    ),
+    "emotion 7": (lambda lines: with_field(lines, 9, 0, "7"), ["row 9, emotion", "'7'", "0 to 6"]),
+    "unknown Usage": (
+        lambda lines: with_field(lines, 9, 2, "Test"),
+        ["row 9, Usage", "'Test'", "Training, PublicTest, PrivateTest"],
+    ),
+    "row after a blank line": (
+        lambda lines: [*lines[:3], "", *with_field(lines, 3, 0, "7")[3:]],
+        ["row 4, emotion"],
+    ),
+    "truncated last line": (
+        lambda lines: [*lines[:-1], lines[-1][:500]],
+        ["row 300, columns", "2 fields", "3"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INVALID_LINES)
+def test_an_invalid_line_is_refused_with_file_row_and_field(csv_path, case):
+    edit, facts = INVALID_LINES[case]
+    csv_path.write_text("\n".join(edit(csv_path.read_text().splitlines())))
+    with pytest.raises(ValueError) as refused:
+        csv_reader.read_csv(csv_path)
+    for fact in ("Dataset.csv", *facts):
+        assert fact in str(refused.value)
+
+
+def test_an_invalid_row_in_a_later_block_is_numbered_from_the_start(csv_path):
+    lines = csv_path.read_text().splitlines()
+    csv_path.write_text("\n".join(with_field(lines, 290, 0, "x")))
+    with pytest.raises(ValueError, match="row 290, emotion"):
+        csv_reader.read_csv(csv_path)
+
+
+def zip_of(*names: str) -> bytes:
+    with tempfile.TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in names:
+                archive.writestr(name, "emotion,pixels,Usage\n")
+        file.seek(0)
+        return file.read()
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "fact"),
+    [
+        ("binary.csv", lambda content: bytes(range(256)) * 40, "UTF-8"),
+        ("utf16.csv", lambda content: content.decode().encode("utf-16"), "UTF-8"),
+        ("latin1.csv", lambda content: content.replace(b"\n0,", b"\n\xff,", 1), "emotion: '\\\\xff'"),
+        ("truncated.csv.gz", lambda content: compress_gz(content)[:-2000], "truncated"),
+        ("truncated.csv.xz", lambda content: compress_xz(content)[:-2000], "truncated"),
+        ("one_line.csv", lambda content: b"emotion,pixels,Usage," + b"0 " * 200_000, "131,072"),
+        ("two.zip", lambda content: zip_of("train.csv", "test.csv"), "2 CSV files"),
+        ("none.zip", lambda content: zip_of("readme.txt"), "0 CSV files"),
+    ],
+)
+def test_another_kind_of_file_is_refused_by_name(csv_path, name, edit, fact):
+    path = csv_path.with_name(name)
+    path.write_bytes(edit(csv_path.read_bytes()))
+    with pytest.raises(ValueError) as refused:
+        csv_reader.read_csv(path)
+    assert name in str(refused.value) and fact in str(refused.value)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"missing\.csv"):
+        csv_reader.read_csv(tmp_path / "missing.csv")

@@ -1,0 +1,39 @@
+"""A table without faces in a split, or without an emotion in one, is refused."""
+
+import numpy as np
+import pytest
+
+from pipeline.data.fer2013 import EMOTIONS, USAGES, count_faces, validate_table
+
+
+def make_table(labels_by_usage):
+    emotion = np.concatenate([np.array(labels, np.uint8) for labels in labels_by_usage.values()])
+    usage = np.repeat(list(labels_by_usage), [len(labels) for labels in labels_by_usage.values()])
+    return {"emotion": emotion, "pixels": np.zeros((len(emotion), 48, 48), np.uint8), "Usage": usage}
+
+
+def test_faces_are_counted_per_split_and_emotion():
+    table = make_table({"PrivateTest": [6, 6], "Training": [0, 0, 3]})
+    assert count_faces(table["emotion"], table["Usage"]).tolist() == [
+        [2, 0, 0, 1, 0, 0, 0],
+        [0] * 7,
+        [0, 0, 0, 0, 0, 0, 2],
+    ]
+
+
+def test_a_table_with_all_emotions_in_all_splits_is_valid():
+    validate_table(make_table(dict.fromkeys(USAGES, range(7))), "the data set")
+
+
+@pytest.mark.parametrize("usage", USAGES)
+def test_an_empty_split_is_refused_by_name(usage):
+    splits = {name: range(7) for name in USAGES if name != usage}
+    with pytest.raises(ValueError, match=rf"the data set.*{usage}"):
+        validate_table(make_table(splits), "the data set")
+
+
+@pytest.mark.parametrize("label", range(7))
+def test_a_missing_emotion_is_refused_by_name_and_split(label):
+    labels = [other for other in range(7) if other != label]
+    with pytest.raises(ValueError, match=rf"{EMOTIONS[label]}.*PublicTest"):
+        validate_table(make_table(dict.fromkeys(USAGES, range(7)) | {"PublicTest": labels}), "the data set")
