@@ -1,9 +1,10 @@
 """Step 3: count the faces and find defects of the data set.
 
-Reads:  data/dataset, source
+Reads:  data/dataset, source, votes
 Writes: data/analysis and results/analysis.json: counts per emotion and split, exact duplicates, duplicates across
         splits (leakage: a test image that is also in Training), duplicates with different labels, constant and nearly
-        black images, brightness and contrast
+        black images, brightness and contrast; with FER+'s votes, how often label and voters agree, and on which
+        rows the voters disagree most
 Run:    python Analizing_DataSet.py
 Expect: about a second. FER2013 has duplicates across splits and a dozen constant images; step 6 can drop them.
 """
@@ -15,13 +16,15 @@ from pipeline.workflow.cli import run_step
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 
 from pipeline.data.fer2013 import EMOTIONS, PIXELS, SPLITS, USAGES, Table, count_faces
+from pipeline.data.votes import NO_MAJORITY, majority, vote_distribution
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
 from pipeline.workflow.steps import RESULTS
 
-MAX_LISTED_ROWS = 50  # of constant images
+MAX_LISTED_ROWS = 50  # of constant images, and of doubtful ones
 
 
 @dataclass
@@ -37,6 +40,9 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         "duplicates": find_duplicates(table),
         "images": measure_images(table, settings.nearly_black),
     }
+    votes = store.read("votes")
+    if len(votes):
+        analysis["votes"] = analyze_votes(table["emotion"], votes)
     write_json(RESULTS / "analysis.json", analysis)
     store.write(analysis=analysis)
     print_report(analysis)
@@ -89,6 +95,32 @@ def measure_images(table: Table, nearly_black: float) -> dict[str, Any]:
     }
 
 
+def analyze_votes(emotion: np.ndarray, votes: np.ndarray) -> dict[str, Any]:
+    """Compare the labels (N,) with the voters' majority; find the faces on which voters disagree most.
+
+    Entropy is that of the votes for the seven emotions, in bits: 0 if all agree.
+    """
+    winner = majority(votes)
+    is_clear = winner != NO_MAJORITY
+    agrees = winner == emotion
+    entropy = scipy.stats.entropy(vote_distribution(votes) + 1e-12, base=2, axis=1)
+    rows = [(name, is_clear & (emotion == label)) for label, name in enumerate(EMOTIONS)]
+    doubtful = np.argsort(-entropy, kind="stable")[:MAX_LISTED_ROWS]
+    return {
+        "faces_with_majority": int(is_clear.sum()),
+        "agreement": round(float(agrees[is_clear].mean()), 4),
+        "per_emotion": {
+            name: {
+                "faces": int(selected.sum()),
+                "agreement": round(float(agrees[selected].mean()), 4) if selected.any() else None,
+                "entropy_bits": round(float(entropy[selected].mean()), 3) if selected.any() else None,
+            }
+            for name, selected in rows
+        },
+        "most_doubtful_rows": [int(row) + 1 for row in doubtful],
+    }
+
+
 def print_report(analysis: dict[str, Any]) -> None:
     """Print the counts and measures per emotion as a table, and the defects."""
     duplicates, images = analysis["duplicates"], analysis["images"]
@@ -106,6 +138,13 @@ def print_report(analysis: dict[str, Any]) -> None:
     print(f"  leakage: {leaked} are also in Training")
     print(f"  inconsistent labels: {duplicates['groups_with_different_labels']:,} groups of equal images")
     print(f"  blank images: {images['constant']:,} constant, {images['nearly_black']:,} nearly black")
+    if "votes" in analysis:
+        votes = analysis["votes"]
+        print(
+            f"  voters: the majority agrees with the label on {votes['agreement']:.1%} of "
+            f"{votes['faces_with_majority']:,} faces"
+        )
+        print(pd.DataFrame(votes["per_emotion"]).T.astype({"faces": int}).to_string())
     print("  table: results/analysis.json")
 
 

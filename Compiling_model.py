@@ -7,8 +7,6 @@ each epoch: after an interruption the same command resumes and ends with the sam
 Reads:  data/model, train_x, train_y, val_x, val_y, and the checkpoint of an interrupted run
 Writes: data/trained_model and history; a row in results/runs.csv
 Run:    python Compiling_model.py
-        python Compiling_model.py --recipe augmented --epochs 60 --rotate 15
-        python Compiling_model.py --recipe transfer    after Transfer_Learning_model.py
         python Compiling_model.py --distribute         on all GPUs; for several machines see docs/distributed.md
 Expect: two to three minutes on two processor cores for FER2013, 30 epochs of 5 s.
 """
@@ -26,6 +24,7 @@ from pipeline.models.serialization import PackedModel, unpack
 from pipeline.reporting import run_log
 from pipeline.training import fine_tuning
 from pipeline.training.batches import ShuffledBatches, to_tf_dataset
+from pipeline.training.calibrate import calibrate_packed, check_head
 from pipeline.training.callbacks import StopOnNaN, choose_verbosity
 from pipeline.training.checkpoint import Checkpoint, collect_dependencies
 from pipeline.training.class_weights import balance_classes
@@ -36,7 +35,7 @@ from pipeline.training.fast_layers import Precision, build_fast_copy
 from pipeline.training.history import build_run_record, format_summary
 from pipeline.training.launcher import relaunch_on_jax
 from pipeline.training.optimizers import build_optimizer
-from pipeline.training.recipes import RECIPES, RecipeName
+from pipeline.training.recipes import RecipeName, build_recipes
 from pipeline.training.validation import validate_settings
 from pipeline.workflow.artifacts import ArtifactStore
 
@@ -64,6 +63,7 @@ class Settings:
     warmup_epochs: float = 0.0  # epochs of linear warm-up, for the cosine schedule
     early_stopping_patience: int = 0  # epochs without a better validation accuracy before stopping; 0: never
     keep: Literal["last", "best"] = "last"  # weights of the last epoch or of the best on validation
+    calibrate: bool = False  # True: fit class prior adjustment and temperature on validation at the end
 
     # Fine-tuning of a pretrained backbone
     frozen_epochs: int = 0  # first epochs, with a frozen backbone and a constant learning_rate
@@ -108,6 +108,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 
     keras.utils.set_random_seed(settings.seed)
     model = build_fast_copy(unpack(packed), settings.precision)
+    check_head(model, settings.calibrate)
     ema = EvaluateEMA(batches)
     checkpoint = Checkpoint(store, dependencies, strategy, ema, settings.early_stopping_patience)
     if settings.resume:
@@ -166,15 +167,14 @@ def save(
 ) -> None:
     """Save the trained model and its history, record the run, and print the accuracies."""
     weights = {"last_weights": checkpoint.last_weights, "best_weights": checkpoint.best_weights}
-    kept = {"weights": weights[f"{settings.keep}_weights"], "keep": settings.keep}
-    store.write(trained_model=packed | weights | kept, history=checkpoint.history)
+    trained = packed | weights | {"weights": weights[f"{settings.keep}_weights"], "keep": settings.keep}
+    trained = calibrate_packed(trained, store) if settings.calibrate else trained
+    store.write(trained_model=trained, history=checkpoint.history)
     store.remove("checkpoint")
     record = build_run_record(model, checkpoint.history, settings.recipe, settings.seed)
-    record["data"] = store.read("source", track=False)["label"]
-    run_log.append_run(store, record | {"weights": store.outputs["trained_model"]})
+    run_log.append_run(store, record | {"data": store.read("source", track=False)["label"]})
     print(format_summary(checkpoint.history, checkpoint.best_epoch, settings.keep))
 
 
 if __name__ == "__main__":
-    recipes = {name: Settings(recipe=name, **overrides) for name, overrides in RECIPES.items()}
-    run_step(main, Settings, recipes=recipes, setup=relaunch_on_jax)
+    run_step(main, Settings, recipes=build_recipes(Settings), setup=relaunch_on_jax)

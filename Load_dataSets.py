@@ -5,9 +5,11 @@ can run.
 
 Reads:  Dataset.csv, with columns emotion,pixels,Usage; also as .gz, .xz or .zip, or Kaggle's icml_face_data.csv;
         or a folder with train/<emotion>/*.jpg and test/<emotion>/*.jpg
-Writes: data/dataset (emotion, pixels, Usage) and source (where they come from)
+        With --votes, fer2013new.csv of FER+ (github.com/microsoft/FERPlus): ten people's votes on each row
+Writes: data/dataset (emotion, pixels, Usage), source (where they come from) and votes (N, 10), empty without FER+
 Run:    python Load_dataSets.py
         python Load_dataSets.py --dataset icml_face_data.csv
+        python Load_dataSets.py --votes fer2013new.csv
         python Load_dataSets.py --download
 Expect: one to two seconds for FER2013's 301 MB: 28,709 faces for training, 3,589 for validation, 3,589 for test.
 """
@@ -18,10 +20,12 @@ from pathlib import Path
 
 from pipeline.workflow.cli import run_step
 
+import numpy as np
 import pandas as pd
 
 from pipeline.data import csv_reader, fer2013, image_folder, synthetic_faces
 from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
+from pipeline.data.votes import VOTE_COLUMNS, read_votes
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import DATA, ROOT
 
@@ -33,6 +37,7 @@ N_PRINTED_PIXELS = 9
 class Settings:
     # FER2013
     dataset: str = ""  # path of a CSV or a folder; empty: Dataset.csv beside this script, if it is there
+    votes: str = ""  # path of FER+'s fer2013new.csv, whose rows are those of the CSV; empty: no votes
     download: bool = False  # True: download it from Kaggle (63 MB), once
     kaggle_name: str = "msambare/fer2013"  # the data set on Kaggle to download
 
@@ -60,7 +65,8 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     label = f"FER2013 ({path.name}, {n_faces} faces)"
     if is_sample:
         label = f"SYNTHETIC SAMPLE, NOT FER2013 ({n_faces} synthetic faces)"
-    store.write(dataset=table, source={"label": label, "is_sample": is_sample, "note": note})
+    votes = load_votes(settings.votes, path, is_sample, table, store)
+    store.write(dataset=table, source={"label": label, "is_sample": is_sample, "note": note}, votes=votes)
     print_summary(table, label, note)
 
 
@@ -103,6 +109,20 @@ def load(path: Path, seed: int) -> tuple[Table, str]:
     if path.is_dir():
         return image_folder.read_image_folder(path, seed)
     return csv_reader.read_csv(path), ""
+
+
+def load_votes(votes: str, data: Path, is_sample: bool, table: Table, store: ArtifactStore) -> np.ndarray:
+    """Return the votes (N, 10) uint8 of FER+'s CSV, or (0, 10) if there is none."""
+    if not votes:
+        return np.zeros((0, len(VOTE_COLUMNS)), np.uint8)
+    if is_sample or data.is_dir():
+        kind = "synthetic faces" if is_sample else "a folder of images"
+        raise ValueError(f"votes belong to the rows of fer2013.csv, but the data set is {kind}. Use the CSV.")
+    path = Path(os.path.expanduser(votes)).absolute()
+    store.add_dependency(path)
+    loaded = read_votes(path, table["Usage"])
+    print(f"  {path.name}: votes on {np.count_nonzero(loaded.any(axis=1)):,} of {len(loaded):,} faces")
+    return loaded
 
 
 def print_summary(table: Table, label: str, note: str) -> None:

@@ -1,8 +1,11 @@
 """Step 9: evaluate the trained network on train, validation and test.
 
 Computes accuracy with its 95% interval, cross-entropy loss, recall per emotion and their mean, macro-F1, top-2
-accuracy and the expected calibration error (ECE). The test split is used here for the first time.
-Reads:  data/trained_model, history, source and the arrays of step 6
+accuracy and the expected calibration error (ECE): against FER2013's label and, with the votes of FER+, against the
+voters' majority; and the accuracy on the faces whose image is not repeated in the training data. The test split is
+used here for the first time.
+
+Reads:  data/trained_model, history, source, ground_truth, train_x, val_x, test_x
 Writes: data/predictions, data/metrics, results/metrics.json, and the accuracies of this training in results/runs.csv
 Run:    python Performance.py
 Expect: with the default settings on FER2013 about 95% on train and 48% on test: LeNet-5 overfits.
@@ -13,9 +16,12 @@ from typing import Any, Literal
 
 from pipeline.workflow.cli import run_step
 
+import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.metrics import Predictions, evaluate
+from pipeline.data.targets import GroundTruth
+from pipeline.data.votes import NO_MAJORITY
+from pipeline.evaluation.metrics import Predictions, evaluate, evaluate_accuracy
 from pipeline.evaluation.predict import predict_proba
 from pipeline.models import complexity, serialization
 from pipeline.models.backend import keras
@@ -45,9 +51,13 @@ def main(settings: Settings, store: ArtifactStore) -> None:
             raise ValueError(f"{name} is {getattr(settings, name)}, but must be at least 1.")
     trained = store.read("trained_model")
     model = build_fast_copy(serialization.unpack(trained), "float32")
+    ground_truth = store.read("ground_truth")
     predictions, splits = {}, {}
-    for split in ARRAYS:
-        predictions[split], splits[split] = evaluate_split(model, split, settings, store)
+    for split, prefix in ARRAYS.items():
+        faces = store.read(f"{prefix}_x")
+        if split == "train" and len(faces) > len(ground_truth[prefix]["label"]):  # with the validation faces
+            faces = faces[: len(ground_truth[prefix]["label"])]
+        predictions[split], splits[split] = evaluate_split(model, faces, ground_truth[prefix], settings)
 
     metrics = describe_run(trained, model, store) | {"tta": settings.tta, "splits": splits}
     write_json(RESULTS / "metrics.json", metrics)
@@ -58,18 +68,29 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 
 
 def evaluate_split(
-    model: keras.Model, split: str, settings: Settings, store: ArtifactStore
+    model: keras.Model, faces: np.ndarray, ground_truth: GroundTruth, settings: Settings
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the predictions of one split, as fields of `Predictions`, and their metrics."""
-    faces, one_hot = store.read(f"{ARRAYS[split]}_x"), store.read(f"{ARRAYS[split]}_y")
-    labels = one_hot.argmax(axis=1).astype("uint8")
+    labels = ground_truth["label"]
     probabilities = predict_proba(model, faces, settings.batch_size, settings.tta)
     predictions = Predictions(labels, probabilities)
     metrics = evaluate(predictions, settings.calibration_bins)
     if settings.tta > 1:
         single_view = Predictions(labels, predict_proba(model, faces, settings.batch_size))
         metrics["single_view_accuracy"] = float(single_view.correct.mean())
+    metrics["not_in_training"] = evaluate_accuracy(predictions, ~ground_truth["in_training"])
+    if len(ground_truth["majority"]):
+        metrics["voters"] = evaluate_voters(predictions, ground_truth["majority"], settings.calibration_bins)
     return asdict(predictions), metrics
+
+
+def evaluate_voters(predictions: Predictions, majority: np.ndarray, n_bins: int) -> dict[str, Any]:
+    """Return the metrics against the voters' majority, on the faces that have one."""
+    has_majority = majority != NO_MAJORITY
+    return evaluate(
+        Predictions(majority[has_majority], predictions.probabilities[has_majority]),
+        n_bins,
+    )
 
 
 def describe_run(trained: dict[str, Any], model: keras.Model, store: ArtifactStore) -> dict[str, Any]:
@@ -97,11 +118,17 @@ def print_metrics(metrics: dict[str, Any]) -> None:
     """Print a table with a row per split, and what to keep in mind about it."""
     print(f"  DATA: {metrics['data'].upper()}")
     splits = metrics["splits"]
-    table = pd.DataFrame(splits).T.drop(columns=["recall", "single_view_accuracy"], errors="ignore")
-    table["accuracy"] = table.accuracy.map("{:.2%}".format)
-    table["accuracy_ci95"] = [f"{low:.2%} to {high:.2%}" for low, high in table.accuracy_ci95]
-    headings = {"accuracy_ci95": "95% interval", "expected_calibration_error": "ECE"}
-    print(table.rename(columns=headings).to_string(float_format="{:.4f}".format))
+    print(format_table(splits))
+    if "voters" in splits["test"]:
+        print("  Against the voters' majority:")
+        print(format_table({split: figures["voters"] for split, figures in splits.items()}))
+    unseen = splits["test"]["not_in_training"]
+    if unseen["faces"] < splits["test"]["faces"]:
+        low, high = unseen["accuracy_ci95"]
+        print(
+            f"  On the {unseen['faces']:,} test faces whose image is not in the training data: "
+            f"{unseen['accuracy']:.2%} ({low:.2%} to {high:.2%})."
+        )
     if metrics["settings"]["preprocessing"].get("train_on_validation"):
         print("  The validation faces were used for training: their accuracy says nothing about new faces.")
     if metrics["tta"] > 1:
@@ -116,6 +143,25 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         )
         print(f"  Published baseline: {published}.")
     print("  table: results/metrics.json")
+
+
+def format_table(splits: dict[str, dict[str, Any]]) -> str:
+    """Format metrics as a table with a row per split."""
+    table = pd.DataFrame(splits).T
+    table["accuracy"] = table.accuracy.map("{:.2%}".format)
+    table["accuracy_ci95"] = [f"{low:.2%} to {high:.2%}" for low, high in table.accuracy_ci95]
+    table = table.rename(columns={"accuracy_ci95": "95% interval", "expected_calibration_error": "ECE"})
+    columns = [
+        "faces",
+        "accuracy",
+        "95% interval",
+        "loss",
+        "mean_recall",
+        "macro_f1",
+        "top_2_accuracy",
+        "ECE",
+    ]
+    return table[columns].to_string(float_format="{:.4f}".format)
 
 
 if __name__ == "__main__":

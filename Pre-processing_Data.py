@@ -1,11 +1,13 @@
 """Step 6: convert the table to the arrays that a network is trained on.
 
-Splits the faces by Usage (Training: train, PublicTest: val, PrivateTest: test), converts the pixels to float32 in
-[0, 1], (N, 48, 48, 1), and the labels to one-hot vectors, (N, 7) float32.
+Splits the faces by Usage (Training: train, PublicTest: val, PrivateTest: test) and converts the pixels to float32 in
+[0, 1], (N, 48, 48, 1). The targets (N, 7) float32 are one-hot labels or, with FER+, the shares of ten people's votes.
 
-Reads:  data/dataset
-Writes: data/train_x, train_y, val_x, val_y, test_x, test_y
+Reads:  data/dataset, votes
+Writes: data/train_x, train_y, val_x, val_y, test_x, test_y, and ground_truth (label and voters' majority of each face,
+        and whether its image is trained on)
 Run:    python Pre-processing_Data.py
+        python Pre-processing_Data.py --targets votes --stretch-contrast    to learn what people see, for new faces
         python Pre-processing_Data.py --drop-constant --drop-leaked
         python Pre-processing_Data.py --train-on-validation    for the final training, when all settings are chosen
 Expect: about a second.
@@ -17,8 +19,16 @@ from pipeline.workflow.cli import run_step
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS, PIXELS, SIDE, Table
-from pipeline.data.pixels import to_float
+from pipeline.data.fer2013 import PIXELS, SIDE, Table
+from pipeline.data.pixels import stretch_contrast, to_float
+from pipeline.data.targets import (
+    GroundTruth,
+    TargetKind,
+    build_targets,
+    collect_ground_truth,
+    has_enough_votes,
+)
+from pipeline.data.votes import MAX_VOTES
 from pipeline.workflow.artifacts import ArtifactStore
 
 PREFIXES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # of the arrays' names
@@ -26,20 +36,35 @@ PREFIXES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # 
 
 @dataclass
 class Settings:
+    # Targets
+    targets: TargetKind = (
+        "label"  # label; votes: shares of FER+'s votes, see step 2; both: the mean of the two
+    )
+    min_votes: int = 5  # 1 to 10: votes for the seven emotions that a training face needs, for votes and both
+    stretch_contrast: bool = False  # True: stretch dark and flat faces, as is done to new faces
+
     # Images to drop from train
     drop_constant: bool = False  # True: drop training images whose pixels are all the same
     drop_leaked: bool = False  # True: drop training images that are also in validation or test
 
     # Final training
-    train_on_validation: bool = False  # True: train on the validation faces too, which biases their accuracy
+    train_on_validation: bool = (
+        False  # True: also train on the validation faces, whose accuracy is then biased
+    )
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    table = store.read("dataset")
-    keep = select_rows(table, settings)
+    table, votes = store.read("dataset"), store.read("votes")
+    validate(settings, votes)
+    keep = select_rows(table, votes, settings)
     if not keep.all():
         print(f"  dropped {np.count_nonzero(~keep):,} training faces")
-    arrays = split_arrays({name: column[keep] for name, column in table.items()})
+    table = {name: column[keep] for name, column in table.items()}
+    votes = votes[keep] if len(votes) else votes
+    if settings.stretch_contrast:
+        table["pixels"] = stretch_contrast(table["pixels"])
+    targets = build_targets(table["emotion"], votes, settings.targets, settings.min_votes)
+    arrays = split_arrays(table, targets)
     if settings.train_on_validation:
         print(
             "  added the validation faces to train: validation accuracy is now an accuracy on training faces"
@@ -50,16 +75,29 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         if not len(array):
             raise ValueError(f"{name} is empty. Set drop_constant and drop_leaked to False.")
         print(f"  {name:<8}{array.shape!s:<20}{array.dtype}, {array.min():.0f} to {array.max():.0f}")
-    store.write(**arrays)
+    store.write(**arrays, ground_truth=split_ground_truth(table, votes, settings.train_on_validation))
 
 
-def select_rows(table: Table, settings: Settings) -> np.ndarray:
+def validate(settings: Settings, votes: np.ndarray) -> None:
+    """Raise ValueError for settings that are out of range or need votes that step 2 did not load."""
+    if not 1 <= settings.min_votes <= MAX_VOTES:
+        raise ValueError(f"min_votes is {settings.min_votes}, but must be 1 to {MAX_VOTES}.")
+    if settings.targets != "label" and not len(votes):
+        raise ValueError(
+            f"targets is {settings.targets!r}, but step 2 loaded no votes. "
+            "Run: python Load_dataSets.py --votes fer2013new.csv"
+        )
+
+
+def select_rows(table: Table, votes: np.ndarray, settings: Settings) -> np.ndarray:
     """Return which rows to keep, (N,) bool."""
     keep = np.ones(len(table["emotion"]), bool)
     if settings.drop_constant:
         keep &= ~find_constant_training_rows(table)
     if settings.drop_leaked:
         keep &= ~find_leaked_training_rows(table)
+    if settings.targets != "label":
+        keep &= has_enough_votes(votes, settings.min_votes) | (table["Usage"] != "Training")
     return keep
 
 
@@ -77,14 +115,29 @@ def find_leaked_training_rows(table: Table) -> np.ndarray:
     return is_training & np.array([image in held_out for image in images])
 
 
-def split_arrays(table: Table) -> dict[str, np.ndarray]:
-    """Return faces and one-hot labels of each split: train_x (N, 48, 48, 1), train_y (N, 7), ..., all float32."""
+def split_arrays(table: Table, targets: np.ndarray) -> dict[str, np.ndarray]:
+    """Return faces and targets of each split: train_x (N, 48, 48, 1), train_y (N, 7), ..., all float32."""
     arrays = {}
     for usage, prefix in PREFIXES.items():
         rows = table["Usage"] == usage
         arrays[f"{prefix}_x"] = to_float(table["pixels"][rows].reshape(-1, SIDE, SIDE, 1))
-        arrays[f"{prefix}_y"] = np.eye(len(EMOTIONS), dtype=np.float32)[table["emotion"][rows]]
+        arrays[f"{prefix}_y"] = targets[rows]
     return arrays
+
+
+def split_ground_truth(table: Table, votes: np.ndarray, train_on_validation: bool) -> dict[str, GroundTruth]:
+    """Return {prefix: ground truth of the split}."""
+    splits = {prefix: table["Usage"] == usage for usage, prefix in PREFIXES.items()}
+    is_trained_on = splits["train"] | splits["val"] if train_on_validation else splits["train"]
+    training_images = {pixels.tobytes() for pixels in table["pixels"][is_trained_on]}
+    return {
+        prefix: collect_ground_truth(
+            {name: column[rows] for name, column in table.items()},
+            votes[rows] if len(votes) else votes,
+            training_images,
+        )
+        for prefix, rows in splits.items()
+    }
 
 
 if __name__ == "__main__":

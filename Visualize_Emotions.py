@@ -1,7 +1,7 @@
 """Step 5: plot some faces of each emotion, and the mean face of each.
 
-Reads:  data/dataset, source
-Writes: results/emotions.png, mean_faces.png
+Reads:  data/dataset, source, votes
+Writes: results/emotions.png, mean_faces.png; with FER+'s votes also label_and_voters.png
 Run:    python Visualize_Emotions.py
         python Visualize_Emotions.py --seed 7          other faces
 Expect: faces whose emotion is not always clear: people agree with FER2013's labels on about 65%.
@@ -13,10 +13,12 @@ from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.data.fer2013 import EMOTIONS, Table
 from pipeline.data.pixels import to_float
+from pipeline.data.votes import MAX_VOTES, NO_MAJORITY, emotion_votes, majority
 from pipeline.figures import plots
 from pipeline.figures.palette import EMOTION_COLORS
 from pipeline.workflow.artifacts import ArtifactStore
@@ -38,6 +40,10 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     figure = plot_faces(table, settings.faces, np.random.default_rng(settings.seed))
     plots.save_figure(figure, "emotions.png", source, settings.show)
     plots.save_figure(plot_mean_faces(table), "mean_faces.png", source, settings.show)
+    votes = store.read("votes")
+    if len(votes):
+        figure = plot_disagreement(table, votes, settings.faces, np.random.default_rng(settings.seed))
+        plots.save_figure(figure, "label_and_voters.png", source, settings.show)
 
 
 def plot_faces(table: Table, n_faces: int, rng: np.random.Generator) -> Figure:
@@ -51,12 +57,37 @@ def plot_faces(table: Table, n_faces: int, rng: np.random.Generator) -> Figure:
             axes.set_axis_off()
         for axes, index in zip(row, chosen, strict=False):
             plots.draw_face(axes, table["pixels"][index])
-        row[0].text(
-            -0.12, 0.5, name, transform=row[0].transAxes, ha="right", va="center", fontsize=12, weight="bold",
-            color=EMOTION_COLORS[name],
-        )  # fmt: skip
+        label_row(row[0], name)
     figure.get_layout_engine().set(rect=(0.02, 0.035, 0.97, 0.96))
     return figure
+
+
+def plot_disagreement(table: Table, votes: np.ndarray, n_faces: int, rng: np.random.Generator) -> Figure:
+    """Plot, for each label, random faces on which the voters' majority is another emotion; its name and votes above."""
+    winner, counts = majority(votes), emotion_votes(votes).max(axis=1)
+    size = (n_faces + 1.2, 8.6)
+    figure, grid = plt.subplots(len(EMOTIONS), n_faces, figsize=size, squeeze=False, layout="constrained")
+    for label, (name, row) in enumerate(zip(EMOTIONS, grid, strict=True)):
+        indices = np.flatnonzero((table["emotion"] == label) & (winner != label) & (winner != NO_MAJORITY))
+        chosen = rng.choice(indices, min(n_faces, len(indices)), replace=False)
+        for axes in row:
+            axes.set_axis_off()
+        for axes, index in zip(row, chosen, strict=False):
+            plots.draw_face(
+                axes, table["pixels"][index], f"{EMOTIONS[winner[index]]} {counts[index]}/{MAX_VOTES}"
+            )
+        label_row(row[0], name)
+    figure.suptitle("Faces on which label (left) and voters' majority (above each face) differ", fontsize=11)
+    figure.get_layout_engine().set(rect=(0.02, 0.035, 0.97, 0.955))
+    return figure
+
+
+def label_row(axes: Axes, name: str) -> None:
+    """Write an emotion's name, in its color, left of a row of faces."""
+    axes.text(
+        -0.12, 0.5, name, transform=axes.transAxes, ha="right", va="center", fontsize=12, weight="bold",
+        color=EMOTION_COLORS[name],
+    )  # fmt: skip
 
 
 def plot_mean_faces(table: Table) -> Figure:

@@ -22,6 +22,8 @@ def stretch_contrast(faces: np.ndarray) -> np.ndarray:
     Returns:
         The same shape, uint8; `faces` itself if nothing changes.
     """
+    if not len(faces):
+        return faces
     pixels = faces.reshape(len(faces), -1)
     low, high = np.percentile(pixels, (1, 99), axis=1).astype(np.float32)
     is_flat = (high - low < MIN_CONTRAST) & (high > low)

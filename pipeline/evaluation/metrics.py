@@ -78,6 +78,14 @@ def evaluate(predictions: Predictions, n_bins: int) -> dict[str, Any]:
     }
 
 
+def evaluate_accuracy(predictions: Predictions, selected: np.ndarray) -> dict[str, Any]:
+    """Return number, accuracy and its interval of the faces that `selected`, (N,) bool, chooses; none may be."""
+    n, n_correct = int(selected.sum()), int(predictions.correct[selected].sum())
+    if not n:
+        return {"faces": 0, "accuracy": None, "accuracy_ci95": None}
+    return {"faces": n, "accuracy": n_correct / n, "accuracy_ci95": list(accuracy_interval(n_correct, n))}
+
+
 def accuracy_interval(n_correct: int, n: int) -> tuple[float, float]:
     """Return the 95% confidence interval of an accuracy, by Wilson's score (1927).
 

@@ -5,6 +5,8 @@ import numpy as np
 from pipeline.evaluation.calibration import Calibration, fit_calibration
 from pipeline.evaluation.predict import predict_proba
 from pipeline.models.backend import keras
+from pipeline.models.serialization import PackedModel, unpack
+from pipeline.workflow.artifacts import ArtifactStore
 
 
 def calibrate_model(
@@ -25,6 +27,32 @@ def calibrate_model(
     calibration = fit_calibration(predict_proba(model, faces), targets, targets.argmax(axis=1), prior)
     head.set_weights(calibration.fold(*head.get_weights()))
     return calibration
+
+
+def calibrate_packed(packed: PackedModel, store: ArtifactStore) -> PackedModel:
+    """Return a trained network with calibrated weights, and how they were calibrated under "calibration".
+
+    Raises:
+        ValueError: If the network was trained on the validation split, so that nothing is left to calibrate on.
+    """
+    if store.entry("train_x")["settings"].get("train_on_validation"):
+        raise ValueError(
+            "calibrate needs a validation split that is not trained on. Run step 6 without --train-on-validation."
+        )
+    model = unpack(packed)
+    prior = store.read("train_y").mean(axis=0)
+    calibration = calibrate_model(model, store.read("val_x"), store.read("val_y"), prior)
+    print(
+        f"  Calibrated on validation: prior exponent {calibration.exponent:.2f}, temperature "
+        f"{calibration.temperature:.3f}"
+    )
+    return packed | {"weights": model.get_weights(), "calibration": calibration.to_dict()}
+
+
+def check_head(model: keras.Model, calibrate: bool) -> None:
+    """Raise ValueError, before hours of training rather than after, if a network to calibrate has no suitable head."""
+    if calibrate:
+        get_head(model)
 
 
 def get_head(model: keras.Model) -> keras.layers.Dense:

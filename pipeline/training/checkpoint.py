@@ -14,7 +14,16 @@ from pipeline.workflow.fingerprint import compute_fingerprint
 from pipeline.workflow.steps import ROOT
 
 # Settings that do not change the weights, so that a checkpoint with other values of them is usable.
-NEUTRAL_SETTINGS = ("resume", "verbose", "keep", "distribute", "num_processes", "process_id", "coordinator")
+NEUTRAL_SETTINGS = (
+    "resume",
+    "verbose",
+    "keep",
+    "calibrate",
+    "distribute",
+    "num_processes",
+    "process_id",
+    "coordinator",
+)
 
 
 def collect_dependencies(settings: Any, store: ArtifactStore) -> dict[str, Any]:

@@ -4,8 +4,9 @@ A recipe lists what differs from the defaults in Compiling_model.py, which are t
 Accuracies and durations of the shipped models are in their model cards, models/*.md.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+Settings = TypeVar("Settings")
 RecipeName = Literal["baseline", "augmented", "distilled", "residual", "transfer"]
 
 RECIPES: dict[RecipeName, dict[str, Any]] = {
@@ -87,3 +88,8 @@ RECIPES: dict[RecipeName, dict[str, Any]] = {
         "random_erasing": 16,
     },
 }
+
+
+def build_recipes(settings_class: type[Settings]) -> dict[str, Settings]:
+    """Return the settings of each recipe: the defaults of `settings_class` with the recipe's overrides."""
+    return {name: settings_class(recipe=name, **overrides) for name, overrides in RECIPES.items()}  # type: ignore[call-arg]

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from pipeline.data import csv_reader
 from pipeline.data.image_io import IMAGE_EXTENSIONS, read_face, read_image
+from pipeline.data.pixels import stretch_contrast
 from pipeline.figures import plots
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.annotate import annotate_faces
@@ -117,7 +118,9 @@ class FileClassifier:
 
     def _classify_crops(self, path: Path, crops: np.ndarray, titles: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of cropped faces (N, 48, 48) uint8."""
-        predictions = zip(crops, titles, self.classifier.predict_proba(crops, self.tta), strict=True)
+        predictions = zip(
+            crops, titles, self.classifier.predict_proba(stretch_contrast(crops), self.tta), strict=True
+        )
         for index, (pixels, title, probabilities) in enumerate(predictions, start=1):
             self._add_to_gallery(pixels, probabilities, title)
             yield crop_row(printable(path), index, probabilities)

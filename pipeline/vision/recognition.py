@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.pixels import stretch_contrast
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
 from pipeline.vision.face import Face
@@ -69,7 +70,7 @@ def recognize_faces(
     return [
         FacePrediction(face, probabilities, track_id)
         for track_id, (face, probabilities) in enumerate(
-            zip(faces, classifier.predict_proba(crops, tta), strict=True), start=1
+            zip(faces, classifier.predict_proba(stretch_contrast(crops), tta), strict=True), start=1
         )
     ]
 
