@@ -64,7 +64,7 @@ def compress(face: np.ndarray, strength: float, rng: np.random.Generator) -> np.
     """Compress as JPEG and decompress."""
     quality = round(BEST_JPEG_QUALITY - strength * (BEST_JPEG_QUALITY - WORST_JPEG_QUALITY))
     _, encoded = cv2.imencode(".jpg", to_uint8(face), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return to_float(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE))
+    return to_float(np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)))
 
 
 def quantize(face: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:

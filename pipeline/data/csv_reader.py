@@ -121,7 +121,7 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _open_decompressed(file: IO[bytes], path: Path) -> IO[bytes]:
+def _open_decompressed(file: IO[bytes], path: Path) -> IO[bytes] | gzip.GzipFile:
     """Open a CSV that may be compressed; its first bytes decide, not its name."""
     magic = file.read(6)
     file.seek(0)

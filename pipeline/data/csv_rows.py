@@ -70,12 +70,12 @@ def parse_regular_block(block: bytes, layout: CsvLayout) -> Table | None:
     is_space, is_comma, is_newline = text == ord(" "), text == ord(","), text == ord("\n")
     is_end = is_space | is_comma | is_newline  # of a gray level or of another field
     # Indices into `block`, so that text[n:].take(ends) are the bytes 4 - n to the left of the ends.
-    ends = np.flatnonzero(is_end[len(PADDING) :])
+    all_ends = np.flatnonzero(is_end[len(PADDING) :])
 
     ends_per_line = layout.n_fields - 1 + PIXELS
-    if ends.size == 0 or ends.size % ends_per_line:
+    if all_ends.size == 0 or all_ends.size % ends_per_line:
         return None
-    ends = ends.reshape(-1, ends_per_line)
+    ends = all_ends.reshape(-1, ends_per_line)
     first = layout.positions["pixels"]
     field_ends = np.concatenate([ends[:, :first], ends[:, first + PIXELS - 1 :]], axis=1)
     commas, newlines = field_ends[:, :-1], field_ends[:, -1]

@@ -16,7 +16,7 @@ EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
 SPLITS = dict(zip(USAGES, ("train", "validation", "test"), strict=True))
 COLUMNS = ("emotion", "pixels", "Usage")
-DTYPES = {"emotion": np.uint8, "pixels": np.uint8, "Usage": "<U11"}
+DTYPES = {"emotion": np.dtype(np.uint8), "pixels": np.dtype(np.uint8), "Usage": np.dtype("<U11")}
 SIDE = 48  # pixels, height and width of a face
 PIXELS = SIDE * SIDE  # per face
 

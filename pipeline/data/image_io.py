@@ -101,7 +101,7 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
     if not (image.mode.startswith("I") or image.mode == "F"):
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     # Pillow's conversion would clip 16-bit and float gray levels at 255 instead of scaling them.
-    white = 65535 if image.mode.startswith("I") else (1 if image.getextrema()[1] <= 1 else 255)
+    white = 65535 if image.mode.startswith("I") else (1 if np.max(image.getextrema()) <= 1 else 255)
     scaled = np.empty((image.height, image.width), np.uint8)
     for top in range(0, image.height, STRIP_ROWS):
         bottom = min(top + STRIP_ROWS, image.height)
