@@ -37,9 +37,7 @@ PREFIXES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # 
 @dataclass
 class Settings:
     # Targets
-    targets: TargetKind = (
-        "label"  # label; votes: shares of FER+'s votes, see step 2; both: the mean of the two
-    )
+    targets: TargetKind = "label"  # label; votes: shares of FER+'s votes (see step 2); both: their mean
     min_votes: int = 5  # 1 to 10: votes for the seven emotions that a training face needs, for votes and both
     stretch_contrast: bool = False  # True: stretch dark and flat faces, as is done to new faces
 
@@ -48,9 +46,7 @@ class Settings:
     drop_leaked: bool = False  # True: drop training images that are also in validation or test
 
     # Final training
-    train_on_validation: bool = (
-        False  # True: also train on the validation faces, whose accuracy is then biased
-    )
+    train_on_validation: bool = False  # True: train on the validation faces too, which biases their accuracy
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
