@@ -1,4 +1,4 @@
-"""Keras, imported without TensorFlow's start-up messages; any Keras backend.
+"""Import Keras without TensorFlow's start-up messages, on any backend.
 
 from pipeline.models.backend import keras
 """
@@ -13,4 +13,4 @@ try:
     with suppress_output():
         import keras
 except ValueError as error:
-    sys.exit(f"Keras cannot start: {error} KERAS_BACKEND can be tensorflow, jax or torch.")
+    sys.exit(f"Keras cannot start: {error} Set KERAS_BACKEND to tensorflow, jax or torch.")
