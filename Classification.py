@@ -38,9 +38,7 @@ from pipeline.workflow.steps import RESULTS
 @dataclass
 class Settings:
     # New images
-    images: tuple[
-        str, ...
-    ] = ()  # images, videos, CSV files of faces, folders, patterns; none: only the report
+    images: tuple[str, ...] = ()  # images, videos, CSVs of faces, folders, patterns; none: only the report
     faces: FaceSource = "detect"  # crop: each image is one tightly cropped face
     model: str = ""  # file of a saved network, or data: the one trained in data/; "": models/Strong.tflite
     tta: Literal[1, 2, 18] = 2  # views of each face to average over: 2 adds the mirror image, 18 also shifts

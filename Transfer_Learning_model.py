@@ -29,15 +29,14 @@ from pipeline.models.backend import keras
 layers = keras.layers
 
 
+BackboneName = Literal["MobileNetV2", "EfficientNetV2B0", "ConvNeXtTiny"]
+
+
 @dataclass
 class Settings:
-    backbone: Literal["MobileNetV2", "EfficientNetV2B0", "ConvNeXtTiny"] = (
-        "MobileNetV2"  # of keras.applications
-    )
+    backbone: BackboneName = "MobileNetV2"  # of keras.applications
     weights: str = "package"  # package (MobileNetV2 only), imagenet (Keras's download), none, or a path
-    side: int = (
-        96  # pixels that a face is upsampled to, a multiple of 48; 48 takes a quarter of the time of 96
-    )
+    side: int = 96  # pixels that a face is upsampled to, a multiple of 48; 48 takes a quarter of the time
     dropout: float = 0.2  # rate in [0, 1) before the last layer
 
     seed: int = 0  # of the weights that are not pretrained

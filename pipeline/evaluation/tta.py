@@ -13,7 +13,7 @@ def average_predictions(
 ) -> np.ndarray:
     """Return the mean of `predict` over all views of the faces (N, 48, 48, 1): probabilities (N, 7) float32."""
     probabilities = [predict(view) for view in make_views(faces, tta)]
-    return probabilities[0] if tta == 1 else np.mean(probabilities, axis=0, dtype=np.float32)
+    return probabilities[0] if tta == 1 else np.stack(probabilities).mean(axis=0, dtype=np.float32)
 
 
 def make_views(faces: np.ndarray, tta: int) -> Iterator[np.ndarray]:

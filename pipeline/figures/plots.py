@@ -130,8 +130,8 @@ def _draw_bars(axes: Axes, probabilities: np.ndarray, label: int | None) -> None
     axes.set(xlim=(0, 1), xticks=(), ylim=(len(EMOTIONS) - 0.4, -0.6))
     axes.set_yticks(positions, EMOTIONS, fontsize=6.5)
     axes.tick_params(length=0, pad=1)
-    for position, text in enumerate(axes.get_yticklabels()):
-        text.set_fontweight("bold" if position == label else "normal")
+    for position, tick_label in enumerate(axes.get_yticklabels()):
+        tick_label.set_fontweight("bold" if position == label else "normal")
     for position, probability in enumerate(probabilities):
         text = f"{probability:.0%}"
         if probability > MIN_INSIDE:
@@ -158,9 +158,9 @@ def plot_emotions_over_time(tracks: dict[int, list[tuple[float, np.ndarray]]], m
     """
     track_ids = sorted(sorted(tracks, key=lambda track_id: len(tracks[track_id]), reverse=True)[:max_faces])
     figure, grid = plt.subplots(
-        len(track_ids), 1, figsize=(9, 1 + 1.9 * len(track_ids)), sharex=True, squeeze=False, layout="constrained"
+        len(track_ids), 1, figsize=(9, 1 + 1.9 * len(track_ids)), sharex=True, squeeze=False
     )  # fmt: skip
-    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))
+    figure.set_layout_engine("constrained", rect=(0, 0.06, 1, 0.94))
     for axes, track_id in zip(grid[:, 0], track_ids, strict=True):
         _plot_track(axes, tracks[track_id])
         axes.set_title(f"Face {track_id}", loc="left")

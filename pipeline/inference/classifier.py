@@ -146,8 +146,11 @@ def load_saved_model(path: Path) -> PredictFunction:
         serve = saved_model.serve
     except (OSError, AttributeError) as error:
         raise ValueError(f"{path} is not a SavedModel: {first_line(error)}") from error
-    # `saved_model` holds the weights and must live as long as the function.
-    return lambda faces, saved_model=saved_model: serve(faces).numpy()
+
+    def predict(faces: np.ndarray, saved_model: Any = saved_model) -> np.ndarray:  # it holds the weights
+        return serve(faces).numpy()
+
+    return predict
 
 
 LOADERS = {

@@ -45,8 +45,10 @@ def build_backbone(name: str, weights: str, side: int) -> tuple[keras.Layer, ker
             f"The package contains only MobileNetV2. For {name}, set weights to imagenet, none or a file's path."
         )
     if name == "MobileNetV2" and weights in ("package", "none"):
-        scale = [1 / std for std in TORCHVISION_STD]
-        offset = [-mean / std for mean, std in zip(TORCHVISION_MEAN, TORCHVISION_STD, strict=True)]
+        scale: float | list[float] = [1 / std for std in TORCHVISION_STD]
+        offset: float | list[float] = [
+            -mean / std for mean, std in zip(TORCHVISION_MEAN, TORCHVISION_STD, strict=True)
+        ]
         backbone = build_torchvision_mobilenet(side)
         if weights == "package":
             backbone.set_weights(to_keras_weights(read_torch_tensors(find_packaged_weights())))

@@ -5,8 +5,7 @@ from typing import Any
 
 from pipeline.workflow.cli import run_step
 
-from pipeline.figures import model_diagram
-from pipeline.models import serialization
+from pipeline.models import model_diagram, serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json, write_text

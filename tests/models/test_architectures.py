@@ -7,8 +7,7 @@ import pytest
 
 import Compact_model
 import Strong_model
-from pipeline.figures import model_diagram
-from pipeline.models import model_zoo
+from pipeline.models import model_diagram, model_zoo
 from pipeline.models.backend import keras
 from pipeline.models.complexity import count_multiply_adds
 from pipeline.models.residual import build_residual_network
