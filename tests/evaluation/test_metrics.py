@@ -11,6 +11,7 @@ from pipeline.evaluation.metrics import (
     confusion_counts,
     confusion_shares,
     evaluate,
+    evaluate_accuracy,
     expected_calibration_error,
     reliability_bins,
 )
@@ -124,6 +125,15 @@ def test_evaluate_matches_scikit_learn_and_plain_arithmetic(predictions):
     assert list(metrics["recall"]) == list(EMOTIONS)
     counts = confusion_counts(predictions)
     assert list(metrics["recall"].values()) == pytest.approx(counts.diagonal() / counts.sum(axis=1))
+
+
+def test_accuracy_of_selected_faces():
+    predictions = stack(predict_class(0, 0, 0.9), predict_class(1, 2, 0.8), predict_class(3, 3, 0.7))
+    selected = np.array([True, True, False])
+    expected = {"faces": 2, "accuracy": 0.5, "accuracy_ci95": list(accuracy_interval(1, 2))}
+    assert evaluate_accuracy(predictions, selected) == expected
+    nothing = evaluate_accuracy(predictions, np.zeros(3, bool))
+    assert nothing == {"faces": 0, "accuracy": None, "accuracy_ci95": None}
 
 
 def test_labels_of_bytes_give_the_same_metrics(predictions):
