@@ -3,9 +3,11 @@
 Also provides photographs (from scikit-image), and files that look like images but are invalid.
 """
 
+import contextlib
 import csv
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import ROOT
 
 ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "PYTHONUTF8": "1"}
-TIMEOUT_S = 300
+TIMEOUT_S = 900  # of a script, on a machine that is busy
 
 
 @dataclass
@@ -54,14 +56,27 @@ class Project:
 
     def run(self, script: str, *arguments: object, status: int = 0) -> str:
         """Run a script, check its exit status, and return its output."""
-        process = self.start(script, *arguments)
-        output, _ = process.communicate(timeout=TIMEOUT_S)
+        process = self.start(script, *arguments, start_new_session=True)
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT_S)
+        except BaseException:
+            kill_process_group(process)
+            raise
         assert process.returncode == status, output
         return output
 
     def copy(self, to: Path) -> "Project":
         shutil.copytree(self.root, to)
         return Project(to)
+
+
+def kill_process_group(process: subprocess.Popen) -> None:
+    """Kill a process that leads its session, and its children."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def create_project(root: Path) -> Project:
