@@ -43,18 +43,15 @@ class Calibration:
         return asdict(self) | {"prior": list(self.prior)}
 
 
-def fit_calibration(
-    probabilities: np.ndarray, targets: np.ndarray, labels: np.ndarray, prior: np.ndarray
-) -> Calibration:
+def fit_calibration(probabilities: np.ndarray, labels: np.ndarray, prior: np.ndarray) -> Calibration:
     """Fit both corrections on the validation split.
 
     The exponent is the smallest of EXPONENTS with the highest mean of accuracy and mean recall; the temperature then
-    minimizes the cross-entropy with `targets`.
+    minimizes the cross-entropy.
 
     Args:
         probabilities: (N, C), what the network predicts.
-        targets: (N, C), distributions to be calibrated against: one-hot labels or shares of votes.
-        labels: (N,) integers, by which the exponent is chosen.
+        labels: (N,) integers.
         prior: (C,), mean of the targets of the training split.
     """
     logits = _to_logits(probabilities)
@@ -64,7 +61,7 @@ def fit_calibration(
 
     def cross_entropy(log_temperature: float) -> float:
         predicted = _softmax(adjusted / np.exp(log_temperature))
-        return float(-np.mean(np.sum(targets * np.log(np.maximum(predicted, MIN_PROBABILITY)), axis=1)))
+        return float(-np.mean(np.log(np.maximum(predicted[np.arange(len(labels)), labels], MIN_PROBABILITY))))
 
     fit = minimize_scalar(cross_entropy, bounds=np.log(TEMPERATURE_BOUNDS), method="bounded")
     return Calibration(exponent, float(np.exp(fit.x)), tuple(float(share) for share in prior))

@@ -14,6 +14,9 @@ def calibrate_model(
 ) -> Calibration:
     """Fit prior adjustment and temperature on the validation split, and fold both into the last layer.
 
+    Both are fitted to the most probable class of each target, on the faces that have a single one: confidence is then
+    the probability of being right about the label or the voters' majority.
+
     Args:
         model: Network that ends in a dense layer with softmax; changed in place.
         faces: Validation faces (N, 48, 48, 1) float32 in [0, 1].
@@ -24,7 +27,11 @@ def calibrate_model(
         ValueError: If the network ends otherwise.
     """
     head = get_head(model)
-    calibration = fit_calibration(predict_proba(model, faces), targets, targets.argmax(axis=1), prior)
+    second, first = np.sort(targets, axis=1)[:, -2:].T
+    is_clear = first > second
+    calibration = fit_calibration(
+        predict_proba(model, faces[is_clear]), targets[is_clear].argmax(axis=1), prior
+    )
     head.set_weights(calibration.fold(*head.get_weights()))
     return calibration
 

@@ -35,7 +35,7 @@ def test_folded_into_the_last_layer_it_gives_the_same_probabilities(rng):
 def test_the_temperature_that_made_a_network_overconfident_is_found(rng, temperature):
     logits = rng.normal(scale=2, size=(20_000, 3))
     labels = (softmax(logits).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
-    fitted = fit_calibration(softmax(logits * temperature), np.eye(3)[labels], labels, np.full(3, 1 / 3))
+    fitted = fit_calibration(softmax(logits * temperature), labels, np.full(3, 1 / 3))
     assert fitted.temperature == pytest.approx(temperature, rel=0.05)
 
 
@@ -44,9 +44,9 @@ def test_a_biased_network_gets_an_exponent_and_a_balanced_one_none(rng):
     likelihoods = softmax(2 * np.eye(3)[labels] + rng.normal(size=(20_000, 3)))
     biased = likelihoods * PRIOR**2
     biased /= biased.sum(axis=1, keepdims=True)
-    fitted = fit_calibration(biased, np.eye(3)[labels], labels, PRIOR)
+    fitted = fit_calibration(biased, labels, PRIOR)
     recall = [(fitted.apply(biased).argmax(axis=1) == labels)[labels == label].mean() for label in range(3)]
     before = [(biased.argmax(axis=1) == labels)[labels == label].mean() for label in range(3)]
     assert fitted.exponent > 0.5 and np.mean(recall) > np.mean(before) + 0.1
     perfect = np.eye(3)[labels] * 0.9 + 0.1 / 3
-    assert fit_calibration(perfect, np.eye(3)[labels], labels, PRIOR).exponent == 0
+    assert fit_calibration(perfect, labels, PRIOR).exponent == 0
