@@ -161,10 +161,11 @@ def assert_same_bits(first: list[np.ndarray], second: list[np.ndarray]) -> None:
 
 def wait_for_epochs(project: Project, n_epochs: int, process: subprocess.Popen) -> None:
     """Wait until the training that `process` runs has a checkpoint of at least `n_epochs` epochs."""
-    deadline_s = time.monotonic() + 120
+    deadline_s = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline_s and process.poll() is None:
         store = project.store()
         if store.has("checkpoint") and len(store.read("checkpoint")["history"]["loss"]) >= n_epochs:
             return
         time.sleep(0.01)
+    process.kill()
     raise AssertionError(f"no checkpoint of {n_epochs} epochs: {process.communicate()[0]}")
