@@ -70,7 +70,13 @@ class FakeStore:
 
     def __init__(self):
         faces = model_zoo.load_reference_faces()
-        self.artifacts = {"train_x": faces, "test_x": faces, "test_y": np.eye(7)[np.arange(len(faces)) // 2]}
+        labels = np.arange(len(faces)) // 2
+        self.artifacts = {
+            "train_x": faces,
+            "test_x": faces,
+            "test_y": np.eye(7)[labels],
+            "ground_truth": {"test": {"label": labels}},
+        }
 
     def read(self, name):
         return self.artifacts[name]
