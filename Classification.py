@@ -40,7 +40,9 @@ class Settings:
     # New images
     images: tuple[str, ...] = ()  # images, videos, CSVs of faces, folders, patterns; none: only the report
     faces: FaceSource = "detect"  # crop: each image is one tightly cropped face
-    model: str = ""  # file of a saved network, or data: the one trained in data/; "": models/Strong.tflite
+    model: str = (
+        ""  # file of a saved network, or data: the one trained in data/; "": models/Compact_votes.tflite
+    )
     tta: Literal[1, 2, 18] = 2  # views of each face to average over: 2 adds the mirror image, 18 also shifts
     smoothing: float = 0.4  # seconds, >= 0: time constant of the moving average in a video; 0: none
     annotate: bool = True  # False: no annotated copies of images and videos
@@ -109,7 +111,7 @@ def classify_images(images: list[str], settings: Settings, store: ArtifactStore)
     files = find_inputs(images)
     if not files:
         raise ValueError(f"No image, video or CSV file found in {', '.join(images)}.")
-    classifier = load_classifier(settings.model, store, model_zoo.MOST_ACCURATE_MODEL)
+    classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL)
     model_sha256 = store.inputs.get("trained_model") or compute_fingerprint(classifier.path)["sha256"]
     file_classifier = FileClassifier(
         classifier, settings.faces, settings.tta, settings.smoothing, settings.annotate, RESULTS

@@ -4,7 +4,7 @@ Writes results/FER_CNN_<network> in each chosen format, loads the file again in 
 its predictions with the network's on the test split. A file whose predictions differ is not saved. A model card (.md
 for people, .json for programs) lists labels, preprocessing, checksums, metrics and the commands that reproduce the
 model; FER_CNN_<network>.zip contains the files and the card.
-Reads:  data/trained_model, history, metrics, source, train_x, test_x, test_y
+Reads:  data/trained_model, history, metrics, source, train_x, test_x, ground_truth
 Writes: results/FER_CNN_<network>.*, results/metrics.json
 Run:    python Save_model.py
         python Save_model.py --formats keras litert litert_float16 litert_int8 onnx saved_model
@@ -75,7 +75,7 @@ def export_formats(
     settings: Settings, model: keras.Model, folder: Path, name: str, store: ArtifactStore
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Export a network to each format; return file name -> measurements, and the errors of rejected files."""
-    faces, labels = store.read("test_x"), store.read("test_y").argmax(axis=1)
+    faces, labels = store.read("test_x"), store.read("ground_truth")["test"]["label"]
     expected = predict_proba(model, faces)
     calibration = to_uint8(store.read("train_x")[: settings.calibration_faces])
     formats: dict[str, dict[str, Any]] = {}

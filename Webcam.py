@@ -31,7 +31,9 @@ from pipeline.workflow.steps import RESULTS
 @dataclass
 class Settings:
     source: str = "0"  # number of a camera, path of a video file, or URL of a stream
-    model: str = ""  # file of a saved network, or data: the one trained in data/; "": models/Compact.tflite
+    model: str = (
+        ""  # file of a saved network, or data: the one trained in data/; "": models/Compact_votes.tflite
+    )
 
     smoothing: float = 0.4  # seconds, >= 0: time constant of the moving average of the probabilities; 0: none
     mirror: bool = True  # flip a camera's image horizontally; video files are never flipped
@@ -42,7 +44,7 @@ class Settings:
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    classifier = load_classifier(settings.model, store, model_zoo.FASTEST_MODEL)
+    classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL)
     window = None if settings.headless else Window()
     frame_pipeline = FramePipeline(classifier, smoothing=settings.smoothing)
     with (

@@ -33,7 +33,9 @@ from pipeline.workflow.artifacts import ArtifactStore
 @dataclass
 class Settings:
     # Recognition
-    model: str = ""  # file of a saved network, or data: the one trained in data/; "": models/Compact.tflite
+    model: str = (
+        ""  # file of a saved network, or data: the one trained in data/; "": models/Compact_votes.tflite
+    )
     tta: Literal[1, 2, 18] = 2  # views of each face to average over; 2: the face and its mirror image
     smoothing: float = 0.4  # seconds over which the probabilities of a tracked face are smoothed; 0: off
 
@@ -58,7 +60,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     from pipeline.web.page import build_page  # imports Gradio, which must not happen before this
     from pipeline.web.server import serve
 
-    classifier = LockedClassifier(load_classifier(settings.model, store, model_zoo.FASTEST_MODEL))
+    classifier = LockedClassifier(load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL))
     warm_up(classifier, settings.tta)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # deletes the private folder, as Ctrl-C does
     video_dir = private_dir / "videos"

@@ -39,7 +39,7 @@ START_UPS = 5  # runs of Webcam.py
 @dataclass
 class Settings:
     frames: int = 300  # measured, after the warm-up
-    model: str = "models/Compact.tflite"  # the default of Webcam.py
+    model: str = "models/Compact_votes.tflite"  # the default of Webcam.py
     worker: str = ""  # internal: file with the frames that this process measures
 
 

@@ -2,7 +2,7 @@
 
     from pipeline.inference.classifier import EmotionClassifier
 
-    classifier = EmotionClassifier("models/Compact.tflite")
+    classifier = EmotionClassifier("models/Compact_votes.tflite")
     probabilities = classifier.predict_proba(faces)  # faces (N, 48, 48) uint8 -> (N, 7), in the order of EMOTIONS
 
 The first prediction of a LiteRT or ONNX file comes a quarter of a second after Python starts; importing TensorFlow

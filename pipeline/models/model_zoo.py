@@ -13,8 +13,9 @@ from pipeline.workflow.steps import ROOT
 
 MODELS_DIR = ROOT / "models"
 REFERENCE_FACES = MODELS_DIR / "reference_faces.png"
-MOST_ACCURATE_MODEL = MODELS_DIR / "Strong.tflite"  # LiteRT files run without importing TensorFlow
-FASTEST_MODEL = MODELS_DIR / "Compact.tflite"
+DEFAULT_MODEL = (
+    MODELS_DIR / "Compact_votes.tflite"
+)  # for new faces; LiteRT files run without importing TensorFlow
 
 
 def load_reference_faces() -> np.ndarray:

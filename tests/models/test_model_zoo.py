@@ -17,15 +17,15 @@ LITERT_FILES = sorted(model_zoo.MODELS_DIR.glob("*.tflite"))
 MAX_FILE_BYTES = 25e6
 
 
-def test_four_models_ship_in_both_formats():
-    names = {"LeNet-5_baseline", "LeNet-5_distilled", "Compact", "Strong"}
+def test_five_models_ship_in_both_formats():
+    names = {"LeNet-5_baseline", "LeNet-5_distilled", "Compact", "Compact_votes", "Strong"}
     assert {path.stem for path in KERAS_FILES} == names
     assert {path.stem for path in LITERT_FILES} == names
     for path in (*KERAS_FILES, *LITERT_FILES):
         assert path.stat().st_size < MAX_FILE_BYTES
         assert path.name in model_zoo.read_model_card(path)["formats"]
         model_zoo.verify_checksum(path)
-    assert {model_zoo.MOST_ACCURATE_MODEL, model_zoo.FASTEST_MODEL} <= set(LITERT_FILES)
+    assert model_zoo.DEFAULT_MODEL in LITERT_FILES
 
 
 @pytest.mark.parametrize("path", KERAS_FILES, ids=lambda path: path.stem)

@@ -40,7 +40,7 @@ def test_new_images_need_no_data(untrained):
     names = ("=1+1.png", "nobody.jpg", "text.jpg")
     output = untrained.run("Classification.py", "--images", *names, "--formats", "csv", "jsonl")
     assert "no report on the test split" in output and "predictions" in output
-    assert f"{model_zoo.MOST_ACCURATE_MODEL.name}, trained on" in output
+    assert f"{model_zoo.DEFAULT_MODEL.name}, trained on" in output
     assert "1 face (Happy 1); 1 file without a face; 1 not read" in output
     assert "Traceback" not in output and "Warning" not in output
 
@@ -74,7 +74,7 @@ def test_cropped_faces_have_the_predictions_on_the_model_card(untrained):
     untrained.run("Classification.py", "--images", folder, "--faces", "crop", "--tta", 1)
     rows = read_rows(untrained.results / "classification.csv")
     probabilities = [[float(row[name]) for name in EMOTIONS] for row in rows]
-    card = model_zoo.read_model_card(model_zoo.MOST_ACCURATE_MODEL)
+    card = model_zoo.read_model_card(model_zoo.DEFAULT_MODEL)
     np.testing.assert_allclose(probabilities, card["reference_predictions"], atol=1e-3)
 
 
@@ -102,7 +102,7 @@ def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(project, tmp_path):
     for index in range(12):
         image = Image.fromarray(skimage.data.coffee()) if index % 5 == 0 else load_astronaut()
         image.resize((200 + index, 200)).save(folder / f"{index:02}.jpg")
-    model = project.root / "models" / model_zoo.FASTEST_MODEL.name
+    model = project.root / "models" / model_zoo.DEFAULT_MODEL.name
     arguments = ("Classification.py", "--images", "many", "--model", model)
     project.run(*arguments)
     table = project.results / "classification.csv"

@@ -108,7 +108,7 @@ def test_the_window_shows_the_face_and_the_keys_work(webcam, video, display):
     press("q", "keydown")  # releasing the key fails if the window has closed by then
     output, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0 and "Traceback" not in output, output
-    assert model_zoo.FASTEST_MODEL.name in output
+    assert model_zoo.DEFAULT_MODEL.name in output
 
     with Image.open(next(folder.glob("*.png"))) as image:
         assert image.size == (320, 240)

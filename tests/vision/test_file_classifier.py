@@ -24,7 +24,7 @@ Rows = list[dict[str, str]]
 
 @pytest.fixture(scope="module")
 def classifier() -> EmotionClassifier:
-    return EmotionClassifier(model_zoo.FASTEST_MODEL)
+    return EmotionClassifier(model_zoo.DEFAULT_MODEL)
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def run(tmp_path_factory) -> Run:
     invalid.append("bad.csv")
     twice = list(folder.glob("valid/\udcff.png"))
     files = find_inputs([str(path) for path in (folder, folder / "missing.jpg", *twice)])
-    classifier = EmotionClassifier(model_zoo.MOST_ACCURATE_MODEL)
+    classifier = EmotionClassifier(model_zoo.DEFAULT_MODEL)
     file_classifier = FileClassifier(classifier, smoothing=SMOOTHING_S, results=results)
     with ResultsLog(results / "classification", {}) as log, pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "RESULTS", results)
@@ -200,7 +200,7 @@ def test_the_rows_of_a_csv_are_cropped_faces(run):
     rows = run.of("rows.csv")
     assert [row["face"] for row in rows] == ["1", "2", "3"]
     faces = to_uint8(model_zoo.load_reference_faces()[:3])
-    expected = EmotionClassifier(model_zoo.MOST_ACCURATE_MODEL).predict_proba(faces, tta=2)
+    expected = EmotionClassifier(model_zoo.DEFAULT_MODEL).predict_proba(faces, tta=2)
     np.testing.assert_allclose(probabilities_of(rows), expected, atol=1e-4)
 
 
@@ -248,7 +248,7 @@ def test_moving_faces_keep_their_numbers_and_emotions(run):
 
 
 def test_the_probabilities_of_a_video_are_those_of_its_frames_smoothed(run):
-    detector, classifier = FaceDetector(live=True), EmotionClassifier(model_zoo.MOST_ACCURATE_MODEL)
+    detector, classifier = FaceDetector(live=True), EmotionClassifier(model_zoo.DEFAULT_MODEL)
     weight = 1 - np.exp(-1 / FPS / SMOOTHING_S)
     smoothed = {}
     rows = iter(run.of("film.mp4"))

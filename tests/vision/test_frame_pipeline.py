@@ -55,7 +55,7 @@ def count_happy_pixels(image: np.ndarray) -> int:
 @pytest.fixture(scope="module")
 def frame_pipeline():
     """A new pipeline for each call; the classifier is shared."""
-    classifier = EmotionClassifier(model_zoo.FASTEST_MODEL)
+    classifier = EmotionClassifier(model_zoo.DEFAULT_MODEL)
     return lambda **options: FramePipeline(classifier, **options)
 
 

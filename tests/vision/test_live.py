@@ -49,7 +49,7 @@ class FakeCamera:
 
 @pytest.fixture(scope="module")
 def classifier() -> EmotionClassifier:
-    return EmotionClassifier(model_zoo.FASTEST_MODEL)
+    return EmotionClassifier(model_zoo.DEFAULT_MODEL)
 
 
 @pytest.fixture

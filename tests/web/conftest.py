@@ -49,7 +49,7 @@ def uploads(tmp_path_factory, photograph) -> Path:
 
 @pytest.fixture(scope="session")
 def classifier() -> LockedClassifier:
-    return LockedClassifier(EmotionClassifier(model_zoo.FASTEST_MODEL))
+    return LockedClassifier(EmotionClassifier(model_zoo.DEFAULT_MODEL))
 
 
 @dataclass

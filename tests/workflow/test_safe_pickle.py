@@ -89,7 +89,9 @@ def test_loaded_array_has_the_same_dtype_shape_and_values_and_is_writeable(array
 
 
 @pytest.mark.parametrize(
-    "value", [{1, 2}, object(), np.array([None]), {"a": [Path("x")]}, print, np.float64(1)], ids=repr
+    "value",
+    [{1, 2}, object(), np.array([None]), {"a": [Path("x")]}, print, np.float64(1)],
+    ids=lambda value: type(value).__name__,
 )
 def test_other_than_plain_data_is_not_dumped(value):
     with pytest.raises(TypeError):
