@@ -39,7 +39,10 @@ def read_json(name: str) -> ReportData:
 def collect_metrics() -> ReportData:
     """Return results/metrics.json, after checking all values that the page shows."""
     metrics = read_json("metrics.json")
-    for split in metrics["splits"].values():
+    metrics["voters"] = {
+        name: split["voters"] for name, split in metrics["splits"].items() if "voters" in split
+    }
+    for split in (*metrics["splits"].values(), *metrics["voters"].values()):
         for name in SPLIT_METRICS:
             split[name] = float(split[name])
         low, high = split["accuracy_ci95"]
