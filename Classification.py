@@ -40,9 +40,7 @@ class Settings:
     # New images
     images: tuple[str, ...] = ()  # images, videos, CSVs of faces, folders, patterns; none: only the report
     faces: FaceSource = "detect"  # crop: each image is one tightly cropped face
-    model: str = (
-        ""  # file of a saved network, or data: the one trained in data/; "": models/Compact_votes.tflite
-    )
+    model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
     tta: Literal[1, 2, 18] = 2  # views of each face to average over: 2 adds the mirror image, 18 also shifts
     smoothing: float = 0.4  # seconds, >= 0: time constant of the moving average in a video; 0: none
     annotate: bool = True  # False: no annotated copies of images and videos

@@ -31,9 +31,7 @@ from pipeline.workflow.steps import RESULTS
 @dataclass
 class Settings:
     source: str = "0"  # number of a camera, path of a video file, or URL of a stream
-    model: str = (
-        ""  # file of a saved network, or data: the one trained in data/; "": models/Compact_votes.tflite
-    )
+    model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
 
     smoothing: float = 0.4  # seconds, >= 0: time constant of the moving average of the probabilities; 0: none
     mirror: bool = True  # flip a camera's image horizontally; video files are never flipped

@@ -33,9 +33,7 @@ from pipeline.workflow.artifacts import ArtifactStore
 @dataclass
 class Settings:
     # Recognition
-    model: str = (
-        ""  # file of a saved network, or data: the one trained in data/; "": models/Compact_votes.tflite
-    )
+    model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
     tta: Literal[1, 2, 18] = 2  # views of each face to average over; 2: the face and its mirror image
     smoothing: float = 0.4  # seconds over which the probabilities of a tracked face are smoothed; 0: off
 
