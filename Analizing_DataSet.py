@@ -16,7 +16,6 @@ from pipeline.workflow.cli import run_step
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 
 from pipeline.data.fer2013 import EMOTIONS, PIXELS, SPLITS, USAGES, Table, count_faces
 from pipeline.data.votes import NO_MAJORITY, majority, vote_distribution
@@ -103,7 +102,8 @@ def analyze_votes(emotion: np.ndarray, votes: np.ndarray) -> dict[str, Any]:
     winner = majority(votes)
     is_clear = winner != NO_MAJORITY
     agrees = winner == emotion
-    entropy = scipy.stats.entropy(vote_distribution(votes) + 1e-12, base=2, axis=1)
+    shares = vote_distribution(votes)
+    entropy = -np.sum(shares * np.log2(np.maximum(shares, np.finfo(np.float32).tiny)), axis=1)
     rows = [(name, is_clear & (emotion == label)) for label, name in enumerate(EMOTIONS)]
     doubtful = np.argsort(-entropy, kind="stable")[:MAX_LISTED_ROWS]
     return {

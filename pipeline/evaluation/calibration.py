@@ -11,8 +11,6 @@ C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Both are f
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.metrics import balanced_accuracy_score
 
 EXPONENTS = tuple(round(0.05 * step, 2) for step in range(21))  # 0 to 1
 TEMPERATURE_BOUNDS = (0.1, 10.0)
@@ -54,6 +52,8 @@ def fit_calibration(probabilities: np.ndarray, labels: np.ndarray, prior: np.nda
         labels: (N,) integers.
         prior: (C,), mean of the targets of the training split.
     """
+    from scipy.optimize import minimize_scalar  # here: most trainings are not calibrated
+
     logits = _to_logits(probabilities)
     scores = [_selection_score(_adjust(logits, exponent, prior), labels) for exponent in EXPONENTS]
     exponent = EXPONENTS[int(np.argmax(scores))]
@@ -68,6 +68,8 @@ def fit_calibration(probabilities: np.ndarray, labels: np.ndarray, prior: np.nda
 
 
 def _selection_score(logits: np.ndarray, labels: np.ndarray) -> float:
+    from sklearn.metrics import balanced_accuracy_score
+
     predicted = logits.argmax(axis=1)
     return float((np.mean(predicted == labels) + balanced_accuracy_score(labels, predicted)) / 2)
 

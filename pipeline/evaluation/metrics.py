@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.metrics import (
     balanced_accuracy_score,
     confusion_matrix,
@@ -91,6 +90,8 @@ def accuracy_interval(n_correct: int, n: int) -> tuple[float, float]:
 
     Unlike the normal approximation it stays within [0, 1] and holds for small n.
     """
+    from scipy.stats import binomtest  # here: importing it takes seconds, and the report does not need it
+
     interval = binomtest(n_correct, n).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
