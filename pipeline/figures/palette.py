@@ -12,6 +12,21 @@ EMOTION_COLORS = {
 }
 
 
+def relative_luminance(rgb: tuple[int, int, int]) -> float:
+    """Return the relative luminance of a color, 0 for black to 1 for white, as WCAG 2.2 defines it."""
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (v / 255 for v in rgb)
+    ]
+    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def needs_white_text(rgb: tuple[int, int, int]) -> bool:
+    """Return whether white text has more contrast on a color than black; the better one has at least 4.58 to 1."""
+    luminance = relative_luminance(rgb)
+    return 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05
+
+
 def to_rgb(color: str) -> tuple[int, int, int]:
     """Convert "#RRGGBB" to red, green and blue, each 0 to 255."""
     red, green, blue = bytes.fromhex(color.removeprefix("#"))

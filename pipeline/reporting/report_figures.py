@@ -11,6 +11,7 @@ from pipeline.data.fer2013 import EMOTIONS
 from pipeline.data.pixels import to_uint8
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import Predictions
+from pipeline.figures.palette import needs_white_text
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import RESULTS
 
@@ -18,7 +19,6 @@ MAX_EXAMPLES = 6  # faces per group: most confident correct predictions, most co
 RELIABILITY_BINS = 10
 LOW_COLOR, HIGH_COLOR = np.array([255, 255, 255]), np.array([8, 48, 107])  # RGB at shares 0 and 1
 COLOR_GAMMA = 0.7  # makes differences between small shares visible
-DARK_SHARE = 0.38  # beyond it white text has more contrast than black
 
 
 def embed_image(name: str) -> str:
@@ -40,12 +40,12 @@ def build_confusion_rows(store: ArtifactStore) -> list[dict[str, Any]]:
 
 
 def _build_cell(count: int, share: float) -> dict[str, Any]:
-    red, green, blue = (LOW_COLOR + (HIGH_COLOR - LOW_COLOR) * share**COLOR_GAMMA).astype(int)
+    red, green, blue = (LOW_COLOR + (HIGH_COLOR - LOW_COLOR) * share**COLOR_GAMMA).astype(int).tolist()
     return {
         "count": count,
         "share": share,
         "background": f"#{red:02x}{green:02x}{blue:02x}",
-        "is_dark": share > DARK_SHARE,
+        "is_dark": needs_white_text((red, green, blue)),
     }
 
 

@@ -29,7 +29,7 @@ def test_confusion_rows_have_counts_shares_and_readable_colors(store):
     assert [row["emotion"] for row in rows][:2] == ["Angry", "Disgust"]
     angry, empty = rows[0]["cells"], rows[1]["cells"]
     assert [cell["count"] for cell in angry] == [2, 2, 0, 0, 0, 0, 0]
-    assert angry[0]["share"] == 0.5 and angry[0]["is_dark"]
+    assert angry[0]["share"] == 0.5 and not angry[0]["is_dark"]
     assert empty[0] == {"count": 0, "share": 0.0, "background": "#ffffff", "is_dark": False}
 
 

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.slow  # its fixture classifies forty files
 Rows = list[dict[str, str]]
 
 FPS = 23.976
+MODEL = model_zoo.MODELS_DIR / "Strong.tflite"  # sees a happy and a sad face in the video
 N_FRAMES = 20
 PIXELS_PER_FRAME = 9
 HAPPY_START, SAD_START = (
@@ -148,7 +149,7 @@ def run(tmp_path_factory) -> Run:
     invalid.append("bad.csv")
     twice = list(folder.glob("valid/\udcff.png"))
     files = find_inputs([str(path) for path in (folder, folder / "missing.jpg", *twice)])
-    classifier = EmotionClassifier(model_zoo.DEFAULT_MODEL)
+    classifier = EmotionClassifier(MODEL)
     file_classifier = FileClassifier(classifier, smoothing=SMOOTHING_S, results=results)
     with ResultsLog(results / "classification", {}) as log, pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "RESULTS", results)
@@ -200,7 +201,7 @@ def test_the_rows_of_a_csv_are_cropped_faces(run):
     rows = run.of("rows.csv")
     assert [row["face"] for row in rows] == ["1", "2", "3"]
     faces = to_uint8(model_zoo.load_reference_faces()[:3])
-    expected = EmotionClassifier(model_zoo.DEFAULT_MODEL).predict_proba(faces, tta=2)
+    expected = EmotionClassifier(MODEL).predict_proba(faces, tta=2)
     np.testing.assert_allclose(probabilities_of(rows), expected, atol=1e-4)
 
 
@@ -248,7 +249,7 @@ def test_moving_faces_keep_their_numbers_and_emotions(run):
 
 
 def test_the_probabilities_of_a_video_are_those_of_its_frames_smoothed(run):
-    detector, classifier = FaceDetector(live=True), EmotionClassifier(model_zoo.DEFAULT_MODEL)
+    detector, classifier = FaceDetector(live=True), EmotionClassifier(MODEL)
     weight = 1 - np.exp(-1 / FPS / SMOOTHING_S)
     smoothed = {}
     rows = iter(run.of("film.mp4"))

@@ -1,0 +1,29 @@
+"""The colors: text on any of them can be read."""
+
+import numpy as np
+import pytest
+
+from pipeline.figures.palette import EMOTION_COLORS, needs_white_text, relative_luminance, to_rgb
+
+MIN_CONTRAST = 4.5  # WCAG 2.2, level AA
+
+
+def contrast(one: float, other: float) -> float:
+    low, high = sorted((one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("rgb", "luminance"),
+    [((0, 0, 0), 0), ((255, 255, 255), 1), ((255, 0, 0), 0.2126), ((127, 127, 127), 0.2122)],
+)
+def test_luminance_of_known_colors(rgb, luminance):
+    assert relative_luminance(rgb) == pytest.approx(luminance, abs=1e-4)
+
+
+def test_the_chosen_text_color_has_enough_contrast_on_every_color(rng):
+    colors = [*map(to_rgb, EMOTION_COLORS.values()), *map(tuple, rng.integers(0, 256, (500, 3)).tolist())]
+    blues = np.linspace([255, 255, 255], [8, 48, 107], 50).astype(int).tolist()  # of the confusion matrix
+    for rgb in [*colors, *map(tuple, blues)]:
+        text = 1.0 if needs_white_text(rgb) else 0.0
+        assert contrast(relative_luminance(rgb), text) >= MIN_CONTRAST, rgb
