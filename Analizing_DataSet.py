@@ -10,12 +10,13 @@ Expect: about a second. FER2013 has duplicates across splits and a dozen constan
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pipeline.workflow.cli import run_step
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Le
 
 from pipeline.data.fer2013 import EMOTIONS, PIXELS, SPLITS, USAGES, Table, count_faces
 from pipeline.data.votes import NO_MAJORITY, majority, vote_distribution
@@ -28,7 +29,7 @@ MAX_LISTED_ROWS = 50  # of constant images, and of doubtful ones
 
 @dataclass
 class Settings:
-    nearly_black: float = 10.0  # gray level, 0 to 255; an image with a lower mean counts as nearly black
+    nearly_black: Annotated[float, Ge(0), Le(255)] = 10.0  # mean gray level, for an image to count as dark
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:

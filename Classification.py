@@ -11,11 +11,12 @@ as long as it plays. An interrupted run over many images resumes with the same c
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pipeline.workflow.cli import run_step
 
 import numpy as np
+from annotated_types import Ge, Le, MinLen
 from sklearn.metrics import classification_report
 
 from pipeline.data.fer2013 import EMOTIONS
@@ -32,6 +33,7 @@ from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
 from pipeline.workflow.fingerprint import compute_fingerprint
 from pipeline.workflow.formatting import format_count
+from pipeline.workflow.settings import NonNegativeFloat, Seed
 from pipeline.workflow.steps import RESULTS
 
 
@@ -42,23 +44,19 @@ class Settings:
     faces: FaceSource = "detect"  # crop: each image is one tightly cropped face
     model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
     tta: Literal[1, 2, 18] = 2  # views of each face to average over: 2 adds the mirror image, 18 also shifts
-    smoothing: float = 0.4  # seconds, >= 0: time constant of the moving average in a video; 0: none
+    smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the moving average in a video; 0: none
     annotate: bool = True  # False: no annotated copies of images and videos
-    formats: tuple[TableFormat, ...] = ("csv",)  # of the table: csv, jsonl, parquet
+    formats: Annotated[tuple[TableFormat, ...], MinLen(1)] = ("csv",)  # of the table: csv, jsonl, parquet
     resume: bool = True  # False: an interrupted run over the same images starts from scratch
 
     # Test split
-    examples: int = 7  # correct and wrong predictions in the figure, 1 to 12 each
-    seed: int = 0  # of their random choice
+    examples: Annotated[int, Ge(1), Le(12)] = 7  # correct and wrong predictions in the figure, 1 to 12 each
+    seed: Seed = 0  # of their random choice
 
     show: bool = False  # True: open the figures if there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    if not 1 <= settings.examples <= 12:
-        raise ValueError(f"examples is {settings.examples}, but must be between 1 and 12.")
-    if not settings.smoothing >= 0:
-        raise ValueError(f"smoothing is {settings.smoothing}, but must be at least 0.")
     images = [image for image in settings.images if image]
     try:
         report_test_split(settings, store)

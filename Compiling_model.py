@@ -1,8 +1,7 @@
 """Step 8: compile the network and train it on the training split, validated on PublicTest after each epoch.
 
-The default recipe, `baseline`, is that of the published LeNet-5 notebook that this project reproduces; the others are
-in pipeline/training/recipes.py. A flag overrides its recipe. The test split is not used. A checkpoint is written after
-each epoch: after an interruption the same command resumes and ends with the same weights, bit for bit.
+The default recipe, `baseline`, is that of the published LeNet-5 notebook; pipeline/training/recipes.py has more. A
+flag or a value edited below wins over the recipe. After an interruption the same command resumes.
 
 Reads:  data/model, train_x, train_y, val_x, val_y, and the checkpoint of an interrupted run
 Writes: data/trained_model and history; a row in results/runs.csv
@@ -18,7 +17,7 @@ from pipeline.workflow.cli import run_step
 
 import numpy as np
 
-from pipeline.data.augmentation import Augmentation
+from pipeline.data.augmentation import Augmentation, ErasingSide
 from pipeline.models.backend import keras
 from pipeline.models.serialization import PackedModel, unpack
 from pipeline.reporting import run_log
@@ -35,71 +34,79 @@ from pipeline.training.fast_layers import Precision, build_fast_copy
 from pipeline.training.history import build_run_record, format_summary
 from pipeline.training.launcher import relaunch_on_jax
 from pipeline.training.optimizers import build_optimizer
-from pipeline.training.recipes import RecipeName, build_recipes
-from pipeline.training.validation import validate_settings
+from pipeline.training.recipes import RECIPES, RecipeName
+from pipeline.training.validation import check_combinations
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.settings import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    UnitInterval,
+)
 
 
 @dataclass
 class Settings:
     # Run
     recipe: RecipeName = "baseline"  # defaults of all other settings; see pipeline/training/recipes.py
-    epochs: int = 30  # passes over the training faces
-    batch_size: int = 48  # faces per step
-    seed: int = 0  # of the order of the faces, the augmentation and random layers
+    epochs: PositiveInt = 30  # passes over the training faces
+    batch_size: PositiveInt = 48  # faces per step
+    seed: Seed = 0  # of the order of the faces, the augmentation and random layers
     resume: bool = True  # False: ignore data/checkpoint and start from scratch
-    verbose: int = 1  # 1: progress bar (in a terminal); 2: a line per epoch; 0: nothing
+    verbose: Literal[0, 1, 2] = 1  # 1: progress bar (in a terminal); 2: a line per epoch; 0: nothing
 
     # Optimizer
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd: with Nesterov momentum 0.9
-    learning_rate: float = 0.001  # highest value of the schedule; lower it if the loss becomes NaN
-    weight_decay: float = 0.0  # for adamw and sgd; 0.05 is usual for adamw
-    label_smoothing: float = 0.0  # 0 to below 1: share of each label spread over all classes
+    learning_rate: PositiveFloat = 0.001  # highest value of the schedule; lower it if the loss becomes NaN
+    weight_decay: NonNegativeFloat = 0.0  # for adamw and sgd; 0.05 is usual for adamw
+    label_smoothing: Fraction = 0.0  # share of each label spread over all classes
     class_weights: bool = False  # True: all emotions count the same, however rare
     precision: Precision = "float32"  # mixed_bfloat16: faster for wide networks on recent processors
 
     # Schedule
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: decays to 0 by the last epoch
-    warmup_epochs: float = 0.0  # epochs of linear warm-up, for the cosine schedule
-    early_stopping_patience: int = 0  # epochs without a better validation accuracy before stopping; 0: never
+    warmup_epochs: NonNegativeFloat = 0.0  # epochs of linear warm-up, for the cosine schedule
+    early_stopping_patience: NonNegativeInt = 0  # epochs without a better validation accuracy; 0: no limit
     keep: Literal["last", "best"] = "last"  # weights of the last epoch or of the best on validation
     calibrate: bool = False  # True: fit class prior adjustment and temperature on validation at the end
 
     # Fine-tuning of a pretrained backbone
-    frozen_epochs: int = 0  # first epochs, with a frozen backbone and a constant learning_rate
-    fine_tuning_learning_rate: float = 0.0005  # highest learning rate after frozen_epochs, for all layers
+    frozen_epochs: NonNegativeInt = 0  # first epochs, with a frozen backbone and a constant learning_rate
+    fine_tuning_learning_rate: PositiveFloat = 0.0005  # highest value after frozen_epochs, for all layers
 
     # EMA and knowledge distillation
-    ema_momentum: float = 0.0  # of the moving average of the weights, such as 0.999; 0: no EMA
+    ema_momentum: Fraction = 0.0  # of the moving average of the weights, such as 0.999; 0: no EMA
     teachers: tuple[str, ...] = ()  # saved models (.keras) whose predictions are mixed into the targets
-    distillation_weight: float = 0.7  # 0 to 1: weight of the teachers' mean prediction
+    distillation_weight: UnitInterval = 0.7  # weight of the teachers' mean prediction
 
     # Augmentation
     flip: bool = False  # True: mirror half of the faces
-    rotate: float = 0.0  # degrees, maximum in either direction
-    translate: float = 0.0  # pixels, maximum in each direction
-    zoom: float = 0.0  # 0 to below 1: maximum relative change of size
-    contrast: float = 0.0  # 0 to below 1: maximum relative change of contrast
-    brightness: float = 0.0  # 0 to 1: maximum change of the gray values
-    corruption: float = 0.0  # 0 to 1: share of the faces degraded as by a poor camera
-    random_erasing: int = 0  # pixels, maximum side of the erased rectangle; 0: none
-    mixup: float = 0.0  # alpha of the Beta distribution; 0: none, 0.2: mild
+    rotate: NonNegativeFloat = 0.0  # degrees, maximum in either direction
+    translate: NonNegativeFloat = 0.0  # pixels, maximum in each direction
+    zoom: Fraction = 0.0  # maximum relative change of size
+    contrast: Fraction = 0.0  # maximum relative change of contrast
+    brightness: UnitInterval = 0.0  # maximum change of the gray values
+    corruption: UnitInterval = 0.0  # share of the faces degraded as by a poor camera
+    random_erasing: ErasingSide = 0  # pixels, maximum side of the erased rectangle; 0: none
+    mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution; 0: none, 0.2: mild
 
     # Distributed training
     distribute: bool = False  # True: train on JAX on all devices of this machine, or of several
-    num_processes: int = 1  # one per machine; run this command on each
-    process_id: int = 0  # of this process, from 0; process 0 writes the results
+    num_processes: PositiveInt = 1  # one per machine; run this command on each
+    process_id: NonNegativeInt = 0  # of this process, from 0; process 0 writes the results
     coordinator: str = ""  # host:port of process 0, such as 192.168.1.10:5555
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    validate_settings(settings)
+    check_combinations(settings)
     packed = store.read("model")
     train_x, train_y = store.read("train_x"), store.read("train_y")
     val_x, val_y = store.read("val_x"), store.read("val_y")
     dependencies = collect_dependencies(settings, store)
     strategy = create_strategy(settings, dependencies)
-
     targets = distill_targets(settings.teachers, train_x, train_y, settings.distillation_weight)
     class_weight = balance_classes(train_y) if settings.class_weights else None
     augmentation = Augmentation.from_settings(settings)
@@ -134,15 +141,14 @@ def fit_phase(
 ) -> None:
     """Compile the model for a phase and fit it from the checkpoint's epoch to the end of the phase."""
     if settings.frozen_epochs:
-        fine_tuning.set_backbone_trainable(model, not phase.is_frozen)
-        state = "frozen" if phase.is_frozen else "trainable"
-        print(f"  Epochs {phase.start + 1} to {phase.stop}: backbone {state}", flush=True)
+        fine_tuning.prepare_backbone(model, phase)
     model.compile(
         optimizer=build_optimizer(settings, phase, len(batches)),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy"],
     )
     checkpoint.restore(model, phase.start)
+    start_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch)
     model.fit(
         to_tf_dataset(batches),
         shuffle=False,  # ShuffledBatches does it
@@ -152,13 +158,7 @@ def fit_phase(
         validation_batch_size=512,
         class_weight=class_weight,
         verbose=choose_verbosity(settings.verbose) if strategy.is_coordinator else 0,
-        callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
-            StopOnNaN(),
-            *strategy.callbacks,
-            checkpoint.ema,
-            checkpoint,
-        ],
+        callbacks=[start_epoch, StopOnNaN(), *strategy.callbacks, checkpoint.ema, checkpoint],
     )
 
 
@@ -177,4 +177,4 @@ def save(
 
 
 if __name__ == "__main__":
-    run_step(main, Settings, recipes=build_recipes(Settings), setup=relaunch_on_jax)
+    run_step(main, Settings, recipes=RECIPES, setup=relaunch_on_jax)

@@ -8,12 +8,14 @@ Expect: on FER2013 Happy and Surprise have the highest recall; Fear, Sad and Neu
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from annotated_types import Ge, Le
 
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation.metrics import Predictions, confusion_counts, confusion_shares
@@ -23,16 +25,12 @@ from pipeline.workflow.artifacts import ArtifactStore
 
 @dataclass
 class Settings:
-    pairs: int = 3  # most confused pairs to show, 1 to 10
-    faces: int = 8  # faces of each pair, 1 to 12
+    pairs: Annotated[int, Ge(1), Le(10)] = 3  # most confused pairs to show
+    faces: Annotated[int, Ge(1), Le(12)] = 8  # of each pair
     show: bool = False  # True: open the figures where there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    if not (1 <= settings.pairs <= 10 and 1 <= settings.faces <= 12):
-        raise ValueError(
-            f"pairs must be 1 to 10 and faces 1 to 12, not {settings.pairs} and {settings.faces}."
-        )
     predictions = Predictions(**store.read("predictions")["test"])
     faces, source = store.read("test_x"), store.read("source")
     counts, shares = confusion_counts(predictions), confusion_shares(predictions)

@@ -10,22 +10,26 @@ Expect: 168,971 parameters, nearly all of them in the first dense layer.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from pipeline.models.build_step import run_build_step
 
+from annotated_types import Ge, Le
+
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.models.backend import keras
+from pipeline.workflow.settings import PositiveInt, Seed
 
 layers = keras.layers
 
 
 @dataclass
 class Settings:
-    filters: tuple[int, int] = (6, 16)  # of the two convolutions
-    kernel_size: int = 5  # pixels, of both convolutions
-    dense: tuple[int, int] = (120, 84)  # units of the two hidden dense layers
+    filters: tuple[PositiveInt, PositiveInt] = (6, 16)  # of the two convolutions
+    kernel_size: Annotated[int, Ge(1), Le(15)] = 5  # pixels, of both convolutions
+    dense: tuple[PositiveInt, PositiveInt] = (120, 84)  # units of the two hidden dense layers
 
-    seed: int = 0  # of the initial weights
+    seed: Seed = 0  # of the initial weights
     show: bool = False  # True: open the diagram if there is a display
 
 

@@ -17,16 +17,19 @@ Expect: one to two seconds for FER2013's 301 MB: 28,709 faces for training, 3,58
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pipeline.workflow.cli import run_step
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Le
 
 from pipeline.data import csv_reader, fer2013, image_folder, synthetic_faces
 from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
 from pipeline.data.votes import VOTE_COLUMNS, read_votes
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.settings import Seed
 from pipeline.workflow.steps import DATA, ROOT
 
 N_PRINTED_ROWS = 5
@@ -42,8 +45,8 @@ class Settings:
     kaggle_name: str = "msambare/fer2013"  # the data set on Kaggle to download
 
     # Synthetic faces
-    sample_size: int = 8000  # number of faces, at least 300
-    seed: int = 0  # of the faces, and of the choice of validation faces if a folder has none
+    sample_size: Annotated[int, Ge(300), Le(1_000_000)] = 8000  # number of faces
+    seed: Seed = 0  # of the faces, and of the choice of validation faces if a folder has none
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:

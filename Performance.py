@@ -29,6 +29,7 @@ from pipeline.reporting import run_log
 from pipeline.training.fast_layers import build_fast_copy
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
+from pipeline.workflow.settings import PositiveInt
 from pipeline.workflow.steps import RESULTS
 
 ARRAYS = {"train": "train", "validation": "val", "test": "test"}  # split: prefix of its arrays in data/
@@ -41,14 +42,11 @@ PUBLISHED_BASELINE = {
 @dataclass
 class Settings:
     tta: Literal[1, 2, 18] = 1  # views of each face to average over; 2: flipped too, 18: flipped and shifted
-    batch_size: int = 512  # faces per forward pass; changes the speed, not the result
-    calibration_bins: int = 15  # bins of confidence, for the expected calibration error
+    batch_size: PositiveInt = 512  # faces per forward pass; changes the speed, not the result
+    calibration_bins: PositiveInt = 15  # bins of confidence, for the expected calibration error
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    for name in ("batch_size", "calibration_bins"):
-        if getattr(settings, name) < 1:
-            raise ValueError(f"{name} is {getattr(settings, name)}, but must be at least 1.")
     trained = store.read("trained_model")
     model = build_fast_copy(serialization.unpack(trained), "float32")
     ground_truth = store.read("ground_truth")

@@ -14,10 +14,12 @@ Expect: about a second.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from pipeline.workflow.cli import run_step
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from pipeline.data.fer2013 import PIXELS, SIDE, Table
 from pipeline.data.pixels import stretch_contrast, to_float
@@ -38,7 +40,7 @@ PREFIXES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # 
 class Settings:
     # Targets
     targets: TargetKind = "label"  # label; votes: shares of FER+'s votes (see step 2); both: their mean
-    min_votes: int = 5  # 1 to 10: votes for the seven emotions that a training face needs, for votes and both
+    min_votes: Annotated[int, Ge(1), Le(MAX_VOTES)] = 5  # for the seven emotions, that a training face needs
     stretch_contrast: bool = False  # True: stretch dark and flat faces, as is done to new faces
 
     # Images to drop from train
@@ -75,9 +77,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 
 
 def validate(settings: Settings, votes: np.ndarray) -> None:
-    """Raise ValueError for settings that are out of range or need votes that step 2 did not load."""
-    if not 1 <= settings.min_votes <= MAX_VOTES:
-        raise ValueError(f"min_votes is {settings.min_votes}, but must be 1 to {MAX_VOTES}.")
+    """Raise ValueError for settings that need votes that step 2 did not load."""
     if settings.targets != "label" and not len(votes):
         raise ValueError(
             f"targets is {settings.targets!r}, but step 2 loaded no votes. "

@@ -16,11 +16,12 @@ Expect: a few seconds for each format; float32 formats agree with the network to
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pipeline.workflow.cli import run_step
 
 import pandas as pd
+from annotated_types import MinLen
 
 from pipeline.data.pixels import to_uint8
 from pipeline.evaluation.predict import predict_proba
@@ -30,6 +31,7 @@ from pipeline.models import serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import atomic_write, write_json, write_text
+from pipeline.workflow.settings import PositiveInt
 from pipeline.workflow.steps import RESULTS, ROOT
 
 
@@ -37,16 +39,12 @@ from pipeline.workflow.steps import RESULTS, ROOT
 class Settings:
     folder: str = "results"  # results, or models for the models that ship with the project
     name: str = ""  # of the files; empty: FER_CNN_<network>
-    formats: tuple[FormatName, ...] = ("keras", "h5", "litert")  # see pipeline/inference/export.py
+    formats: Annotated[tuple[FormatName, ...], MinLen(1)] = ("keras", "h5", "litert")  # of the files
     note: str = ""  # text for the model card, such as how the model was chosen
-    calibration_faces: int = 500  # training faces, at least 1, from which litert_int8 takes its ranges
+    calibration_faces: PositiveInt = 500  # training faces from which litert_int8 takes its ranges
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    if not settings.formats:
-        raise ValueError("formats is empty. Name at least one format, such as --formats keras.")
-    if settings.calibration_faces < 1:
-        raise ValueError(f"calibration_faces is {settings.calibration_faces}, but must be at least 1.")
     trained = store.read("trained_model")
     model = serialization.unpack(trained)
     name = settings.name or f"FER_CNN_{trained['name']}"

@@ -17,15 +17,16 @@ from pipeline.models.build_step import run_build_step
 
 from pipeline.models.backend import keras
 from pipeline.models.residual import build_residual_network
+from pipeline.workflow.settings import Fraction, PositiveInt, Seed
 
 
 @dataclass
 class Settings:
-    filters: tuple[int, ...] = (64, 128, 256)  # of each stage; the image halves from stage to stage
-    blocks: tuple[int, ...] = (1, 2, 2)  # residual blocks of each stage
-    dropout: float = 0.3  # rate in [0, 1) before the last layer
+    filters: tuple[PositiveInt, ...] = (64, 128, 256)  # of each stage; the image halves from stage to stage
+    blocks: tuple[PositiveInt, ...] = (1, 2, 2)  # residual blocks of each stage
+    dropout: Fraction = 0.3  # rate in [0, 1) before the last layer
 
-    seed: int = 0  # of the initial weights
+    seed: Seed = 0  # of the initial weights
     show: bool = False  # True: open the diagram if there is a display
 
 

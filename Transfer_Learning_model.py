@@ -25,6 +25,7 @@ from pipeline.models.build_step import run_build_step
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.models.backbones import build_backbone
 from pipeline.models.backend import keras
+from pipeline.workflow.settings import Fraction, PositiveInt, Seed
 
 layers = keras.layers
 
@@ -36,10 +37,10 @@ BackboneName = Literal["MobileNetV2", "EfficientNetV2B0", "ConvNeXtTiny"]
 class Settings:
     backbone: BackboneName = "MobileNetV2"  # of keras.applications
     weights: str = "package"  # package (MobileNetV2 only), imagenet (Keras's download), none, or a path
-    side: int = 96  # pixels that a face is upsampled to, a multiple of 48; 48 takes a quarter of the time
-    dropout: float = 0.2  # rate in [0, 1) before the last layer
+    side: PositiveInt = 96  # pixels that a face is upsampled to, a multiple of 48; 48 is four times as fast
+    dropout: Fraction = 0.2  # rate in [0, 1) before the last layer
 
-    seed: int = 0  # of the weights that are not pretrained
+    seed: Seed = 0  # of the weights that are not pretrained
     show: bool = False  # True: open the diagram if there is a display
 
 

@@ -8,11 +8,13 @@ Expect: faces whose emotion is not always clear: people agree with FER2013's lab
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from pipeline.workflow.cli import run_step
 
 import matplotlib.pyplot as plt
 import numpy as np
+from annotated_types import Ge, Le
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,20 +24,17 @@ from pipeline.data.votes import MAX_VOTES, NO_MAJORITY, emotion_votes, majority
 from pipeline.figures import plots
 from pipeline.figures.palette import EMOTION_COLORS
 from pipeline.workflow.artifacts import ArtifactStore
-
-MAX_FACES = 20
+from pipeline.workflow.settings import Seed
 
 
 @dataclass
 class Settings:
-    faces: int = 10  # of each emotion, 1 to 20
-    seed: int = 0  # of their choice
+    faces: Annotated[int, Ge(1), Le(20)] = 10  # of each emotion
+    seed: Seed = 0  # of their choice
     show: bool = False  # True: open the figures where there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    if not 1 <= settings.faces <= MAX_FACES:
-        raise ValueError(f"faces is {settings.faces}, but must be 1 to {MAX_FACES}.")
     table, source = store.read("dataset"), store.read("source")
     figure = plot_faces(table, settings.faces, np.random.default_rng(settings.seed))
     plots.save_figure(figure, "emotions.png", source, settings.show)

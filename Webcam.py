@@ -25,6 +25,7 @@ from pipeline.vision.recognition import load_classifier
 from pipeline.vision.window import Window
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.formatting import format_count, relative_to_root
+from pipeline.workflow.settings import NonNegativeFloat
 from pipeline.workflow.steps import RESULTS
 
 
@@ -33,12 +34,12 @@ class Settings:
     source: str = "0"  # number of a camera, path of a video file, or URL of a stream
     model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
 
-    smoothing: float = 0.4  # seconds, >= 0: time constant of the moving average of the probabilities; 0: none
+    smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the average of the probabilities; 0: none
     mirror: bool = True  # flip a camera's image horizontally; video files are never flipped
     bars: bool = True  # False: draw only the bounding box and the emotion
 
     headless: bool = False  # True: no window; record a video and a CSV until Ctrl-C or the end
-    seconds: float = 0.0  # end after that time; 0: no limit
+    seconds: NonNegativeFloat = 0.0  # end after that time; 0: no limit
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:

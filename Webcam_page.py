@@ -17,9 +17,11 @@ import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pipeline.workflow.cli import run_app
+
+from annotated_types import Ge, Gt, Le
 
 from pipeline.models import model_zoo
 from pipeline.vision.face_detector import FaceDetector
@@ -28,6 +30,7 @@ from pipeline.web.components import load_examples
 from pipeline.web.private_dir import create_private_dir
 from pipeline.web.sessions import LockedClassifier
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.settings import NonNegativeFloat, PositiveInt
 
 
 @dataclass
@@ -35,25 +38,25 @@ class Settings:
     # Recognition
     model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
     tta: Literal[1, 2, 18] = 2  # views of each face to average over; 2: the face and its mirror image
-    smoothing: float = 0.4  # seconds over which the probabilities of a tracked face are smoothed; 0: off
+    smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the probabilities' average; 0: off
 
     # Server
     host: str = "127.0.0.1"  # address to serve at; 127.0.0.1: for this machine only; 0.0.0.0: for the network
-    port: int = 7860  # TCP port, 1 to 65535
+    port: Annotated[int, Ge(1), Le(65535)] = 7860  # TCP port, 1 to 65535
     certificate: str = ""  # PEM file for https, without which other machines cannot use their cameras
     key: str = ""  # PEM file with the private key of the certificate
     root_path: str = ""  # path under which a proxy serves the page, such as /user/me/proxy/7860
     browser: bool = False  # True: open the page in this machine's browser
 
     # Limits
-    max_upload_mb: float = 50  # size of an image or a video in MB
-    max_video_seconds: float = 60  # length of the part of a video that is processed
-    max_sessions: int = 8  # cameras at a time
-    max_queue: int = 8  # images and videos that wait to be processed
+    max_upload_mb: Annotated[float, Gt(0), Le(1e6)] = 50  # size of an image or a video in MB
+    max_video_seconds: Annotated[float, Gt(0), Le(1e6)] = 60  # length of a video's processed part
+    max_sessions: PositiveInt = 8  # cameras at a time
+    max_queue: PositiveInt = 8  # images and videos that wait to be processed
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    validate(settings)
+    validate_certificate(settings.certificate, settings.key)
     private_dir = create_private_dir()
     from pipeline.web.page import build_page  # imports Gradio, which must not happen before this
     from pipeline.web.server import serve
@@ -89,19 +92,6 @@ def warm_up(classifier: LockedClassifier, tta: int) -> None:
     """Recognize an example image: the first prediction is the slowest, and no user should wait for it."""
     _, image = load_examples()[0]
     recognize_faces(image, FaceDetector(live=True), classifier, tta)
-
-
-def validate(settings: Settings) -> None:
-    """Raise ValueError or FileNotFoundError for settings that cannot work."""
-    for name in ("max_upload_mb", "max_video_seconds", "max_sessions", "max_queue"):
-        value = getattr(settings, name)
-        if not 0 < value < 1e6:
-            raise ValueError(f"{name} is {value}, but must be greater than 0 and less than a million.")
-    if settings.smoothing < 0:
-        raise ValueError(f"smoothing is {settings.smoothing}, but must not be negative.")
-    if not 1 <= settings.port <= 65535:
-        raise ValueError(f"port is {settings.port}, but must be from 1 to 65535.")
-    validate_certificate(settings.certificate, settings.key)
 
 
 def validate_certificate(certificate: str, key: str) -> None:

@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pipeline.workflow.cli import run_benchmark
+
 import cv2
 import numpy as np
-import tyro
 from skimage import data as skimage_data
 
 from pipeline.data.fer2013 import SIDE
@@ -174,4 +175,4 @@ def paste(scene: np.ndarray, face: np.ndarray, center: tuple[float, float], size
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Settings, description=__doc__))
+    run_benchmark(main, Settings)

@@ -21,8 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pipeline.workflow.cli import run_benchmark
+
 import numpy as np
-import tyro
 
 from pipeline.data.pixels import to_float, to_uint8
 from pipeline.evaluation.predict import predict_proba
@@ -166,4 +167,4 @@ def measure_start_up(path: Path, n_runs: int = 5) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Settings, description=__doc__))
+    run_benchmark(main, Settings)

@@ -18,11 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipeline.workflow.cli import peak_memory
+from pipeline.workflow.cli import peak_memory, run_benchmark
 
 import cv2
 import numpy as np
-import tyro
 
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.annotate import annotate_faces
@@ -126,4 +125,4 @@ def make_frames(n_faces: int, n_frames: int = 30) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Settings, description=__doc__))
+    run_benchmark(main, Settings)

@@ -17,9 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pipeline.workflow.cli import run_benchmark
+
 import numpy as np
 import pandas as pd
-import tyro
 
 from pipeline.data import csv_reader, fer2013, synthetic_faces
 from pipeline.workflow.steps import ROOT
@@ -95,4 +96,4 @@ def format_spread(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Settings, description=__doc__))
+    run_benchmark(main, Settings)

@@ -4,15 +4,17 @@ Faces are (N, 48, 48, 1) float32 in [0, 1], targets (N, 7) float32. All randomne
 passed in: the same generator gives the same batch.
 """
 
-import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+from annotated_types import Ge, Le
 
 from pipeline.data.corruptions import corrupt
 from pipeline.data.fer2013 import SIDE
+
+ErasingSide = Annotated[int, Ge(0), Le(SIDE)]
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,6 @@ class Augmentation:
     def from_settings(cls, settings: Any) -> "Augmentation":
         """Take the fields of the same names from a step's settings."""
         return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
-
-    def validate(self) -> None:
-        """Raise ValueError, naming the field, its value and its range, if a field is out of range."""
-        for name, value in vars(self).items():
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} is {value}, but must not be less than 0 or infinite.")
-        for name in ("zoom", "contrast"):
-            if getattr(self, name) >= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must be less than 1.")
-        if self.corruption > 1:
-            raise ValueError(f"corruption is {self.corruption}, but must be at most 1.")
-        if self.random_erasing > SIDE:
-            raise ValueError(
-                f"random_erasing is {self.random_erasing}, but must be at most {SIDE}, the side of a face."
-            )
 
     def __call__(
         self, faces: np.ndarray, targets: np.ndarray, rng: np.random.Generator

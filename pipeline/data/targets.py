@@ -28,7 +28,7 @@ def build_targets(emotion: np.ndarray, votes: np.ndarray, kind: TargetKind, min_
     if kind == "label":
         return one_hot
     shares = vote_distribution(votes)
-    targets = shares if kind == "votes" else (one_hot + shares) / 2
+    targets = {"votes": shares, "both": (one_hot + shares) / 2}[kind]
     return np.where(has_enough_votes(votes, min_votes)[:, np.newaxis], targets, one_hot)
 
 

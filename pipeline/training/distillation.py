@@ -13,15 +13,9 @@ from pipeline.evaluation import predict
 from pipeline.models import serialization
 from pipeline.models.backend import keras
 from pipeline.training.fast_layers import build_fast_copy
-from pipeline.training.ranges import check_fraction
 from pipeline.workflow.steps import ROOT
 
 BATCH_SIZE = 512  # faces per prediction
-
-
-def validate_distillation(settings: Any) -> None:
-    """Raise ValueError for a distillation_weight outside [0, 1]."""
-    check_fraction(settings, "distillation_weight", inclusive=True)
 
 
 def distill_targets(

@@ -223,8 +223,8 @@ def create_strategy(settings: Any, dependencies: dict[str, Any]) -> SingleProces
     return cluster
 
 
-def validate_distribution(settings: Any) -> None:
-    """Raise ValueError for a number, an index or an address of processes that is not valid."""
+def check_distribution(settings: Any) -> None:
+    """Raise ValueError for a process's index or an address that does not fit the number of processes."""
     coordinator, num_processes, process_id = (
         settings.coordinator,
         settings.num_processes,
@@ -232,8 +232,6 @@ def validate_distribution(settings: Any) -> None:
     )
     if not settings.distribute and (num_processes != 1 or process_id or coordinator):
         raise ValueError("num_processes, process_id and coordinator require distribute, which is not set.")
-    if num_processes < 1:
-        raise ValueError(f"num_processes is {num_processes}, but must be greater than 0.")
     if not 0 <= process_id < num_processes:
         raise ValueError(
             f"process_id is {process_id}, but must be between 0 and {num_processes - 1} "

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.models import serialization
 from pipeline.models.backend import keras
-from pipeline.training.ranges import check_not_negative, check_positive
+from pipeline.training.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -15,14 +15,12 @@ class Phase:
     start: int
     stop: int
     learning_rate: float  # highest value
-    schedule: str  # "constant" or "cosine"
+    schedule: Schedule
     is_frozen: bool  # whether the backbone is frozen
 
 
-def validate_phases(settings: Any) -> None:
-    """Raise ValueError for numbers of epochs or a fine-tuning learning rate out of range."""
-    check_positive(settings, "epochs", "fine_tuning_learning_rate")
-    check_not_negative(settings, "warmup_epochs", "frozen_epochs")
+def check_phases(settings: Any) -> None:
+    """Raise ValueError for numbers of epochs that do not fit together."""
     if settings.frozen_epochs > settings.epochs:
         raise ValueError(
             f"frozen_epochs is {settings.frozen_epochs}, but must not exceed epochs, which is {settings.epochs}."
@@ -47,7 +45,7 @@ def split_into_phases(settings: Any) -> list[Phase]:
     return [phase for phase in phases if phase.start < phase.stop]
 
 
-def set_backbone_trainable(model: keras.Model, trainable: bool) -> None:
+def prepare_backbone(model: keras.Model, phase: Phase) -> None:
     """Freeze or unfreeze the backbone of a model, the networks among its layers; compile the model afterwards.
 
     Batch normalization in a frozen backbone normalizes by its moving averages and leaves them unchanged.
@@ -62,4 +60,6 @@ def set_backbone_trainable(model: keras.Model, trainable: bool) -> None:
             "Transfer_Learning_model.py, or set frozen_epochs to 0."
         )
     for backbone in backbones:
-        backbone.trainable = trainable
+        backbone.trainable = not phase.is_frozen
+    state = "frozen" if phase.is_frozen else "trainable"
+    print(f"  Epochs {phase.start + 1} to {phase.stop}: backbone {state}", flush=True)

@@ -4,17 +4,13 @@ from typing import Any
 
 from pipeline.models.backend import keras
 from pipeline.training.fine_tuning import Phase
-from pipeline.training.ranges import check_fraction, check_not_negative, check_positive
 from pipeline.training.schedules import build_schedule
 
 SGD_MOMENTUM = 0.9
 
 
-def validate_optimizer(settings: Any) -> None:
-    """Raise ValueError for optimizer settings out of range."""
-    check_positive(settings, "learning_rate")
-    check_not_negative(settings, "weight_decay")
-    check_fraction(settings, "label_smoothing", "ema_momentum")
+def check_optimizer(settings: Any) -> None:
+    """Raise ValueError for a weight decay with an optimizer that has none."""
     if settings.weight_decay and settings.optimizer == "adam":
         raise ValueError("weight_decay requires the optimizer adamw or sgd; adam has none.")
 
@@ -34,11 +30,12 @@ def build_optimizer(settings: Any, phase: Phase, steps_per_epoch: int) -> keras.
     # The new head on a frozen backbone learns within a few steps; an EMA would lag behind it.
     use_ema = bool(settings.ema_momentum) and not phase.is_frozen
     ema = {"use_ema": True, "ema_momentum": settings.ema_momentum} if use_ema else {}
-    if settings.optimizer == "adam":
-        return keras.optimizers.Adam(learning_rate, **ema)
-    if settings.optimizer == "adamw":
-        return keras.optimizers.AdamW(learning_rate, weight_decay=settings.weight_decay, **ema)
-    weight_decay = settings.weight_decay or None
-    return keras.optimizers.SGD(
-        learning_rate, momentum=SGD_MOMENTUM, nesterov=True, weight_decay=weight_decay, **ema
-    )
+    match settings.optimizer:
+        case "adam":
+            return keras.optimizers.Adam(learning_rate, **ema)
+        case "adamw":
+            return keras.optimizers.AdamW(learning_rate, weight_decay=settings.weight_decay, **ema)
+        case "sgd":
+            decay = {"weight_decay": settings.weight_decay or None}
+            return keras.optimizers.SGD(learning_rate, SGD_MOMENTUM, nesterov=True, **decay, **ema)
+    raise ValueError(f"Unknown optimizer: {settings.optimizer!r}.")

@@ -1,18 +1,40 @@
 """Define the recipes of step 8: named sets of settings, selected by `--recipe` and overridden by other flags.
 
-A recipe lists what differs from the defaults in Compiling_model.py, which are the recipe `baseline`.
-Accuracies and durations of the shipped models are in their model cards, models/*.md.
+A value that was edited in Compiling_model.py wins over a recipe. It is recognized because it differs from `baseline`,
+which therefore lists every setting that a recipe sets. Accuracies and durations of the shipped models are in their
+model cards, models/*.md.
 """
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-Settings = TypeVar("Settings")
 RecipeName = Literal["baseline", "augmented", "distilled", "residual", "transfer"]
 
 RECIPES: dict[RecipeName, dict[str, Any]] = {
     # The recipe of the published LeNet-5 notebook that this project reproduces: Adam at a constant learning rate,
     # categorical cross-entropy, 30 epochs in batches of 48, no augmentation.
-    "baseline": {},
+    "baseline": {
+        "epochs": 30,
+        "batch_size": 48,
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "weight_decay": 0.0,
+        "label_smoothing": 0.0,
+        "precision": "float32",
+        "schedule": "constant",
+        "warmup_epochs": 0.0,
+        "frozen_epochs": 0,
+        "fine_tuning_learning_rate": 0.0005,
+        "ema_momentum": 0.0,
+        "teachers": (),
+        "distillation_weight": 0.7,
+        "flip": False,
+        "rotate": 0.0,
+        "translate": 0.0,
+        "zoom": 0.0,
+        "contrast": 0.0,
+        "brightness": 0.0,
+        "random_erasing": 0,
+    },
     # LeNet-5 with augmentation, label smoothing and a cosine schedule.
     "augmented": {
         "epochs": 120,
@@ -88,8 +110,3 @@ RECIPES: dict[RecipeName, dict[str, Any]] = {
         "random_erasing": 16,
     },
 }
-
-
-def build_recipes(settings_class: type[Settings]) -> dict[str, Settings]:
-    """Return the settings of each recipe: the defaults of `settings_class` with the recipe's overrides."""
-    return {name: settings_class(recipe=name, **overrides) for name, overrides in RECIPES.items()}  # type: ignore[call-arg]

@@ -1,10 +1,14 @@
 """Build the learning rate schedule: constant, or linear warm-up followed by cosine decay."""
 
+from typing import Literal
+
 from pipeline.models.backend import keras
+
+Schedule = Literal["constant", "cosine"]
 
 
 def build_schedule(
-    peak: float, schedule: str, warmup_epochs: float, epochs: int, steps_per_epoch: int
+    peak: float, schedule: Schedule, warmup_epochs: float, epochs: int, steps_per_epoch: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Return a learning rate, or a schedule of it over the steps of a training phase.
 
@@ -18,6 +22,8 @@ def build_schedule(
     """
     if schedule == "constant":
         return peak
+    if schedule != "cosine":
+        raise ValueError(f"Unknown schedule: {schedule!r}.")
     warmup_steps = round(warmup_epochs * steps_per_epoch)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else peak,

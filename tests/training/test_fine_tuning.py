@@ -4,7 +4,9 @@ import pytest
 
 import Compiling_model
 from pipeline.models.backend import keras
-from pipeline.training.fine_tuning import Phase, set_backbone_trainable, split_into_phases
+from pipeline.training.fine_tuning import Phase, prepare_backbone, split_into_phases
+
+FROZEN, TUNED = Phase(0, 3, 0.1, "constant", True), Phase(3, 10, 0.01, "cosine", False)
 
 
 def settings(frozen_epochs: int) -> Compiling_model.Settings:
@@ -34,13 +36,13 @@ def test_all_epochs_may_be_frozen():
 def test_backbone_is_frozen_and_unfrozen():
     backbone = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="backbone")
     model = keras.Sequential([keras.Input((4,)), backbone, keras.layers.Dense(7)])
-    set_backbone_trainable(model, False)
+    prepare_backbone(model, FROZEN)
     assert len(model.trainable_weights) == 2
-    set_backbone_trainable(model, True)
+    prepare_backbone(model, TUNED)
     assert len(model.trainable_weights) == 4
 
 
 def test_a_network_without_a_backbone_cannot_be_frozen():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(7)], name="LeNet-5")
     with pytest.raises(ValueError, match=r"LeNet-5.*Transfer_Learning_model\.py"):
-        set_backbone_trainable(model, False)
+        prepare_backbone(model, FROZEN)

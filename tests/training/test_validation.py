@@ -4,9 +4,17 @@ import pytest
 
 import Compiling_model
 from pipeline.training.recipes import RECIPES
-from pipeline.training.validation import validate_settings
+from pipeline.training.validation import check_combinations
+from pipeline.workflow.settings import SettingsSource
 
 NAN = float("nan")
+SOURCE = SettingsSource(Compiling_model.Settings, RECIPES)
+
+
+def check(settings: Compiling_model.Settings) -> None:
+    """Check each setting as run_step does, and their combinations as main does."""
+    SOURCE.check(vars(settings), str)
+    check_combinations(settings)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +51,20 @@ NAN = float("nan")
 )
 def test_a_setting_out_of_range_is_named(values, key_facts):
     with pytest.raises(ValueError, match=key_facts[0].split()[0]) as caught:
-        validate_settings(Compiling_model.Settings(**values))
+        check(Compiling_model.Settings(**values))
     assert all(fact in str(caught.value) for fact in key_facts)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_valid_and_lists_its_overrides_in_the_order_of_the_settings(name):
     settings = Compiling_model.Settings(recipe=name, **RECIPES[name])
-    validate_settings(settings)
+    check(settings)
     fields = list(vars(settings))
     positions = [fields.index(field) for field in RECIPES[name]]
     assert positions == sorted(positions)
+
+
+def test_the_recipe_baseline_has_the_values_of_the_file_for_all_that_a_recipe_sets():
+    in_recipes = {name for values in RECIPES.values() for name in values}
+    file = vars(Compiling_model.Settings())
+    assert RECIPES["baseline"] == {name: value for name, value in file.items() if name in in_recipes}

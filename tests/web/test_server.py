@@ -9,31 +9,33 @@ from urllib.request import Request, urlopen
 import cv2
 import pytest
 
-from Webcam_page import Settings, validate
+from pipeline.workflow.settings import check_value
+from Webcam_page import Settings, validate_certificate
 
 HAS_GRADIO = importlib.util.find_spec("gradio") is not None
 needs_gradio = pytest.mark.skipif(not HAS_GRADIO, reason="gradio is not installed")
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "message"),
+    ("name", "value"),
+    [("port", 70_000), ("port", 0), ("max_upload_mb", 0), ("max_sessions", -1), ("smoothing", -0.1)],
+)
+def test_setting_out_of_range_is_refused(name, value):
+    with pytest.raises(ValueError, match=r"at least|at most|greater"):
+        check_value(value, Settings.__annotations__[name])
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "error", "message"),
     [
-        (Settings(port=70_000), ValueError, "port is 70000"),
-        (Settings(max_upload_mb=0), ValueError, "max_upload_mb is 0"),
-        (Settings(max_sessions=-1), ValueError, "max_sessions is -1"),
-        (Settings(smoothing=-0.1), ValueError, "smoothing is -0.1"),
-        (Settings(certificate="page.crt"), ValueError, "--key"),
-        (Settings(certificate="none.crt", key="none.key"), FileNotFoundError, "none.crt"),
-        (Settings(certificate=__file__, key=__file__), ValueError, "PEM"),
+        ("page.crt", "", ValueError, "--key"),
+        ("none.crt", "none.key", FileNotFoundError, r"none\.crt"),
+        (__file__, __file__, ValueError, "PEM"),
     ],
 )
-def test_invalid_setting_is_refused(settings, error, message):
+def test_invalid_certificate_is_refused(certificate, key, error, message):
     with pytest.raises(error, match=message):
-        validate(settings)
-
-
-def test_default_settings_are_valid():
-    validate(Settings())
+        validate_certificate(certificate, key)
 
 
 @pytest.mark.slow
