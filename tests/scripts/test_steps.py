@@ -142,7 +142,7 @@ def test_changed_settings_are_printed_and_recorded(project):
 
 def test_help_shows_the_comments_of_the_settings(project):
     code = (project.root / "Compiling_model.py").read_text(encoding="utf-8")
-    comment = re.search(r"^    epochs: int = 30  # (.+)$", code, re.MULTILINE).group(1)
+    comment = re.search(r"^    epochs: PositiveInt = 30  # (.+)$", code, re.MULTILINE).group(1)
     printed = " ".join(project.run("Compiling_model.py", "--help").replace("\u2502", " ").split())
     assert comment in printed and "default: 30" in printed
 
