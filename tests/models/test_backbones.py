@@ -9,7 +9,7 @@ from pipeline.models import backbones, serialization
 from pipeline.models.backend import keras
 from pipeline.training.fast_layers import build_fast_copy
 
-SIDE = 32  # pixels
+SIDE = 48  # pixels
 
 
 @pytest.mark.slow
@@ -37,8 +37,9 @@ def test_missing_file_is_reported_with_the_other_choices():
 @pytest.mark.parametrize(
     ("name", "weights", "side", "fact"),
     [
-        ("MobileNetV2", "package", 31, "side is 31.* 32 pixels"),
-        ("ConvNeXtTiny", "package", SIDE, "only MobileNetV2.*ConvNeXtTiny.*imagenet"),
+        ("MobileNetV2", "package", 47, "side is 47.* 48 pixels"),
+        ("ConvNeXtTiny", "package", SIDE, "only FaceResNet and MobileNetV2.*ConvNeXtTiny.*imagenet"),
+        ("FaceResNet", "imagenet", SIDE, "FaceResNet.*ImageNet.*package"),
     ],
 )
 def test_arguments_that_do_not_match_are_refused(name, weights, side, fact):
@@ -55,7 +56,7 @@ def test_failed_download_is_reported_with_a_remedy(monkeypatch):
         backbones.build_backbone("MobileNetV2", "imagenet", SIDE)
 
 
-@pytest.fixture(params=["MobileNetV2", "EfficientNetV2B0", "ConvNeXtTiny"])
+@pytest.fixture(params=["FaceResNet", "MobileNetV2", "EfficientNetV2B0", "ConvNeXtTiny"])
 def transfer_model(request, rng) -> keras.Model:
     """Transfer_Learning_model.py's network with random weights that also vary in the batch statistics."""
     settings = Transfer_Learning_model.Settings(backbone=request.param, weights="none", side=48)

@@ -4,21 +4,23 @@ import pytest
 from helpers import assert_same_bits
 
 import Transfer_Learning_model
-from pipeline.models import torch_weights
+from pipeline.models.dlib_weights import FACE_RESNET_FILE, build_face_resnet, load_face_resnet_weights
+from pipeline.models.packaged_weights import find_packaged_file
 
 
 @pytest.mark.slow
 def test_step_seven_builds_the_network_from_the_package(prepared, tmp_path):
     try:
-        path = torch_weights.find_packaged_weights()
+        path = find_packaged_file(*FACE_RESNET_FILE)
     except FileNotFoundError as error:
         pytest.skip(str(error))
     project = prepared.copy(tmp_path / "project")
     project.run("Transfer_Learning_model.py", "--side", 48)
     packed = project.store().read("model")
-    assert packed["name"] == "Transfer-MobileNetV2"
-    expected = torch_weights.to_keras_weights(torch_weights.read_torch_tensors(path))
-    assert_same_bits(packed["weights"][:-2], expected)
+    assert packed["name"] == "Transfer-FaceResNet"
+    expected = build_face_resnet(side=48)
+    load_face_resnet_weights(expected, path)
+    assert_same_bits(packed["weights"][:-2], expected.get_weights())
 
 
 def test_side_that_is_no_multiple_of_a_face_is_refused():
