@@ -28,13 +28,15 @@ BLOCK_BYTES = 1 << 20  # about 130 rows
 MAX_PENDING_BLOCKS = 4  # in memory at once: enough to keep both threads busy
 N_THREADS = 2
 MAX_LINE_BYTES = 1 << 17  # a FER2013 row has 9,240 at most; a file with longer lines is something else
+MAX_ROWS = 1_000_000  # 2.3 GB of gray levels; FER2013 has 35,887 rows
+ENCRYPTED = 0x1  # flag of a zip archive's member
 DECOMPRESSION_ERRORS = (
     EOFError,
     lzma.LZMAError,
     zlib.error,
     gzip.BadGzipFile,
     zipfile.BadZipFile,
-    RuntimeError,  # an encrypted zip archive
+    NotImplementedError,  # a compression method that zipfile lacks
 )
 
 
@@ -65,6 +67,8 @@ def read_csv(path: Path, columns: tuple[str, ...] = COLUMNS) -> Table:
     ):
         parts.append(csv_rows.parse_lines(block, layout, path, row) if part is None else part)
         row += block.count(b"\n")
+        if row > MAX_ROWS:
+            raise ValueError(f"{path} has more than {MAX_ROWS:,} rows; it is not FER2013.")
     table = {name: np.concatenate([part[name] for part in parts]) for name in columns}
     if not len(table["pixels"]):
         raise ValueError(f"{path} has a header but no rows below it.")
@@ -102,6 +106,8 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. See README.md for how to get FER2013.")
+    if not path.is_file():  # opening a pipe would block
+        raise ValueError(f"{path} is not a file.")
     size = path.stat().st_size
     bar = tqdm(total=size, desc=f"Reading {path.name}", unit="B", unit_scale=True, delay=1, leave=False)
     try:
@@ -112,6 +118,10 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
                 if block.rfind(b"\n") < len(block) - MAX_LINE_BYTES:
                     raise ValueError(
                         f"{path} is not a FER2013 CSV: it has a line of more than {MAX_LINE_BYTES:,} bytes."
+                    )
+                if len(block) >= BLOCK_BYTES and block.isspace():
+                    raise ValueError(
+                        f"{path} is not a FER2013 CSV: it has {len(block):,} bytes of blank lines."
                     )
                 bar.update(file.tell() - bar.n)
                 yield block
@@ -138,6 +148,10 @@ def _open_decompressed(file: IO[bytes], path: Path) -> IO[bytes] | gzip.GzipFile
             raise ValueError(
                 f"{path} contains {len(members)} CSV files instead of one. Extract it and pass the path of the CSV "
                 "or of the folder of images."
+            )
+        if archive.getinfo(members[0]).flag_bits & ENCRYPTED:
+            raise ValueError(
+                f"{path} is encrypted. Extract it with its password and pass the path of the CSV."
             )
         return archive.open(members[0])
     return file

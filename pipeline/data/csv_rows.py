@@ -43,15 +43,17 @@ def parse_header(header: bytes, columns: tuple[str, ...], path: Path) -> CsvLayo
         text = "\0"
     if "\0" in text:
         raise ValueError(f"{path} is not UTF-8 text, so it is not a FER2013 CSV. Save it as CSV in UTF-8.")
-    names = [name.strip().strip('"').strip().lower() for name in text.split(",")]
-    if not any(names):
+    if not text.strip():
         raise ValueError(f"{path} is empty; its first line must be {','.join(COLUMNS)}.")
-    missing = [name for name in columns if name.lower() not in names]
-    if missing:
-        found = _quote(header.strip(), 3 * MAX_QUOTED_BYTES)
-        raise ValueError(
-            f"{path} has no column {' and no column '.join(missing)}; its first line is {found}."
-        )
+    try:
+        names = [name.strip().lower() for name in _split_quoted(text.rstrip("\r"))]
+    except csv.Error as error:
+        raise ValueError(f"{path} is not CSV: its first line is invalid ({error}).") from error
+    for name in columns:
+        if names.count(name.lower()) != 1:
+            found = _quote(header.strip(), 3 * MAX_QUOTED_BYTES)
+            reason = "two columns" if name.lower() in names else "no column"
+            raise ValueError(f"{path} has {reason} {name}; its first line is {found}.")
     return CsvLayout({name: names.index(name.lower()) for name in columns}, len(names))
 
 
@@ -73,7 +75,8 @@ def parse_regular_block(block: bytes, layout: CsvLayout) -> Table | None:
     all_ends = np.flatnonzero(is_end[len(PADDING) :])
 
     ends_per_line = layout.n_fields - 1 + PIXELS
-    if all_ends.size == 0 or all_ends.size % ends_per_line:
+    # After the last end, a line that was cut or that lacks its line break may follow.
+    if all_ends.size == 0 or all_ends.size % ends_per_line or not block.endswith(b"\n"):
         return None
     ends = all_ends.reshape(-1, ends_per_line)
     first = layout.positions["pixels"]
@@ -197,12 +200,18 @@ def _parse_label(text: bytes, path: Path, row: int, name: str) -> int | str:
 
 def _split_fields(line: bytes, path: Path, row: int) -> list[bytes]:
     """Split a line at its commas; fields may be quoted."""
-    if b'"' not in line:
+    line = line.rstrip(b"\r")
+    if b'"' not in line and b"\r" not in line:
         return line.split(b",")
     try:
-        return [field.encode() for field in next(csv.reader([line.decode("utf-8").rstrip("\r")]))]
+        return [field.encode() for field in _split_quoted(line.decode("utf-8"))]
     except (UnicodeDecodeError, csv.Error) as error:
         raise _row_error(path, row, "columns", f"not CSV in UTF-8 ({error}).") from error
+
+
+def _split_quoted(line: str) -> list[str]:
+    """Split a line whose fields may be quoted; raise csv.Error if a quote is not closed or followed by a comma."""
+    return next(csv.reader([line], skipinitialspace=True, strict=True))
 
 
 def _row_error(path: Path, row: int, field: str, reason: str) -> ValueError:

@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import os
 import tempfile
 import zipfile
 from functools import partial
@@ -229,6 +230,117 @@ def test_an_invalid_row_in_a_later_block_is_numbered_from_the_start(csv_path):
         csv_reader.read_csv(csv_path)
 
 
+@pytest.mark.parametrize("header", ["emotion,pixels,Usage", "emotion,Usage,pixels", "pixels,Usage,emotion"])
+@pytest.mark.parametrize(
+    "added",
+    [
+        *(
+            b"garbage",
+            b"3",
+            b"3,",
+            b"Training",
+            b"Training,3",
+            b"\x00",
+            b'"',
+            b"1 2 3",
+            b"-",
+            b"3,1 2 3,Training",
+        ),
+        *(b",", b"x\n", b"\n\n0", REGULAR_PIXELS.encode()),
+    ],
+)
+def test_bytes_after_the_last_row_are_refused(tmp_path, header, added):
+    path = write_rows(tmp_path / "rows.csv", [REGULAR_PIXELS.encode()] * 3, header)
+    path.write_bytes(path.read_bytes() + added)
+    with pytest.raises(ValueError, match=r"rows\.csv, row \d, "):
+        csv_reader.read_csv(path)
+
+
+def test_a_file_cut_anywhere_within_its_last_row_is_refused(tmp_path):
+    path = write_rows(tmp_path / "rows.csv", [REGULAR_PIXELS.encode()] * 3)
+    content = path.read_bytes()
+    last_row = content.rindex(b"\n", 0, -1) + 1
+    for end in [
+        *range(last_row + 1, last_row + 9),
+        *range(last_row + 9, len(content) - 1, 397),
+        len(content) - 2,
+    ]:
+        path.write_bytes(content[:end])
+        with pytest.raises(ValueError, match=r"rows\.csv, row 3, "):
+            csv_reader.read_csv(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['"note, by hand"', '"a ""quoted"", name"', '"x,y,z"', '"with, semicolon; and pixels"', ' "a, b"'],
+)
+@pytest.mark.parametrize("value", ["", "7", '"a, b"', '"say ""no"", twice"'])
+def test_a_comma_in_a_quoted_column_name_is_no_separator(tmp_path, name, value):
+    rows = [f"3,{REGULAR_PIXELS},{value},Training"] * 2
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join([f"emotion,pixels,{name},Usage", *rows]))
+    table = csv_reader.read_csv(path)
+    assert table["emotion"].tolist() == [3, 3] and set(table["Usage"]) == {"Training"}
+
+
+@pytest.mark.parametrize(
+    ("header", "fact"),
+    [
+        ('emotion,"pixels,Usage', "first line"),
+        ("emotion,pixels,Usage,Usage", "two columns Usage"),
+        ('emotion,"pixels,Usage"', "no column pixels"),
+    ],
+)
+def test_an_ambiguous_header_is_refused(tmp_path, header, fact):
+    (tmp_path / "rows.csv").write_text(f"{header}\n3,{REGULAR_PIXELS},Training\n")
+    with pytest.raises(ValueError, match=fact):
+        csv_reader.read_csv(tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize("value", ['"1"2', '"1', "1\r2", '"1" 2'])
+def test_a_misplaced_quote_or_line_break_is_refused(tmp_path, value):
+    text = REGULAR_PIXELS[: -len("128")] + value
+    with pytest.raises(ValueError, match=r"rows\.csv, row 1"):
+        csv_reader.read_csv(write_rows(tmp_path / "rows.csv", [text.encode()]))
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" \n", b"\t\t\n"])
+@pytest.mark.parametrize("header", [b"", b"emotion,pixels,Usage\n"])
+def test_a_file_of_blank_lines_is_refused_without_reading_all_of_it(tmp_path, header, blank):
+    path = tmp_path / "blank.csv.gz"
+    path.write_bytes(compress_gz(header + blank * (20_000_000 // len(blank))))
+    with pytest.raises(ValueError, match=r"blank\.csv\.gz.*(blank lines|empty)"):
+        csv_reader.read_csv(path)
+
+
+def test_more_rows_than_memory_may_hold_are_refused(csv_path, monkeypatch):
+    monkeypatch.setattr(csv_reader, "MAX_ROWS", 250)
+    with pytest.raises(ValueError, match="more than 250 rows"):
+        csv_reader.read_csv(csv_path)
+
+
+def encrypt(archive: bytes) -> bytes:
+    """Set the flags by which a zip archive declares its first member encrypted."""
+    edited = bytearray(archive)
+    edited[6] |= 1
+    edited[archive.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(edited)
+
+
+def with_unknown_compression(archive: bytes) -> bytes:
+    edited = bytearray(archive)
+    edited[8] = edited[archive.index(b"PK\x01\x02") + 10] = 99
+    return bytes(edited)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="only Unix has named pipes")
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.csv.gz", "pipe.zip"])
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"{name} is not a file"):
+        csv_reader.read_csv(tmp_path / name)
+
+
 def zip_of(*names: str) -> bytes:
     with tempfile.TemporaryFile() as file:
         with zipfile.ZipFile(file, "w") as archive:
@@ -249,6 +361,8 @@ def zip_of(*names: str) -> bytes:
         ("one_line.csv", lambda content: b"emotion,pixels,Usage," + b"0 " * 200_000, "131,072"),
         ("two.zip", lambda content: zip_of("train.csv", "test.csv"), "2 CSV files"),
         ("none.zip", lambda content: zip_of("readme.txt"), "0 CSV files"),
+        ("encrypted.zip", lambda content: encrypt(zip_of("fer2013.csv")), "encrypted"),
+        ("method.zip", lambda content: with_unknown_compression(zip_of("fer2013.csv")), "compression"),
     ],
 )
 def test_another_kind_of_file_is_refused_by_name(csv_path, name, edit, fact):
