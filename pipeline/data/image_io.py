@@ -13,6 +13,11 @@ IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".
 MAX_PIXELS = 30_000_000  # of an image in memory: enough for faces of 48x48 pixels; larger images are reduced
 MIN_SIDE = 20  # pixels, height and width; a smaller image cannot show a face
 STRIP_ROWS = 256  # rows of a deep grayscale image that are scaled at a time, which takes 16 bytes per pixel
+# What is opened, by content. PostScript and Windows metafiles are not here: Pillow runs other programs to read them.
+FORMATS = (
+    *("AVIF", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000", "MPO", "PCX"),
+    *("PNG", "PPM", "QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM"),
+)
 EIGHT_BIT_MODES = ("L", "LA", "RGB", "RGBA", "YCbCr")
 
 # Pillow warns about images of half as many pixels as it refuses; open_image reduces those.
@@ -64,7 +69,8 @@ def open_image(path: str | Path) -> Image.Image:
         is_closed = path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
         raise _read_error(path, "no permission to read this folder" if is_closed else "it is not a file")
     try:
-        with Image.open(path) as image:
+        Image.init()  # some builds of Pillow lack a format
+        with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
             factor = _reduction_factor(image)
             if factor > 1:
                 # A JPEG can be decoded at an eighth, a quarter or half its size; other formats ignore this.
@@ -76,7 +82,9 @@ def open_image(path: str | Path) -> Image.Image:
             return eight_bit.reduce(factor) if factor > 1 else eight_bit
     except UnidentifiedImageError as error:
         is_empty = not path.stat().st_size
-        raise _read_error(path, "it is empty" if is_empty else "Pillow does not know its format") from error
+        raise _read_error(
+            path, "it is empty" if is_empty else "its content is of no supported image format"
+        ) from error
     except Exception as error:  # Pillow raises many types for damaged files
         reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
         raise _read_error(path, reason) from error

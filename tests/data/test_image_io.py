@@ -92,6 +92,28 @@ def test_an_image_too_small_for_a_face_is_refused_with_its_size(tmp_path, name, 
         read_image(tmp_path / name)
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".eps", ".wmf"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n{} loop\n",
+        b"\xc5\xd0\xd3\xc6\x1e\x00\x00\x00"
+        + bytes(22)
+        + b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n",
+        b"\xd7\xcd\xc6\x9a\x00\x00" + bytes(8) + b"\x64\x00" + bytes(6) + b"\x01\x00\x09\x00" + bytes(64),
+    ],
+    ids=["PostScript", "binary_EPS", "metafile"],
+)
+def test_a_format_that_runs_another_program_is_refused_whatever_its_name(
+    tmp_path, monkeypatch, suffix, content
+):
+    monkeypatch.setattr(subprocess, "check_call", lambda *_, **__: pytest.fail("a program was started"))
+    path = tmp_path / f"photo{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"photo\..* no supported image format"):
+        read_image(path)
+
+
 def test_a_folder_is_refused(tmp_path):
     (tmp_path / "faces.jpg").mkdir()
     with pytest.raises(ValueError, match=r"faces\.jpg"):
