@@ -6,6 +6,7 @@ missing library, so a script imports it before any third-party library.
 
 import argparse
 import dataclasses
+import io
 import re
 import sys
 import time
@@ -110,7 +111,8 @@ def parse_settings(
 def print_header(heading: str, overrides: list[Override]) -> None:
     """Print what runs, and each setting that differs from the script's or the recipe's."""
     for stream in (sys.stdout, sys.stderr):  # a file's name may have characters that the terminal lacks
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):  # a notebook's stream shows all characters
+            stream.reconfigure(errors="backslashreplace")
     print(heading, flush=True)
     for override in overrides:
         print(f"  {override}", flush=True)

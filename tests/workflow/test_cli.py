@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import io
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -40,6 +41,22 @@ def run(tmp_path, monkeypatch):
         return received[0], ArtifactStore(tmp_path)
 
     return run_with_flags
+
+
+class NotebookStream:
+    """Like ipykernel's OutStream: it can be written to, but has no `reconfigure`."""
+
+    def __init__(self):
+        self.text = io.StringIO()
+        self.write, self.flush = self.text.write, self.text.flush
+
+
+def test_a_step_runs_where_the_output_is_a_notebook(run, monkeypatch):
+    stream = NotebookStream()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", NotebookStream())
+    assert run("--epochs", "4")[0].epochs == 4
+    assert "epochs = 4" in stream.text.getvalue()
 
 
 def test_recipe_sets_the_defaults_and_flags_override_them(run):
