@@ -16,11 +16,11 @@ To open an artifact in Python, from the project's folder:
 """
 
 import hashlib
-import json
 import pickle
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,10 +31,8 @@ from pipeline.workflow import safe_pickle
 from pipeline.workflow.atomic_io import temporary_path, write_json
 from pipeline.workflow.fingerprint import compute_fingerprint, compute_sha256, has_changed
 from pipeline.workflow.formatting import shell_quote
+from pipeline.workflow.manifest import open_regular, read_manifest
 from pipeline.workflow.steps import DATA, STEPS
-
-MANIFEST_VERSION = 2
-REQUIRED_KEYS = {"file", "sha256", "script", "inputs", "external_files"}  # of an artifact's entry
 
 
 class ArtifactStore:
@@ -99,28 +97,14 @@ class ArtifactStore:
         """Return the manifest's `version`, `artifacts` and `steps`, the last two empty where there is no manifest.
 
         Raises:
-            ValueError: If manifest.json is damaged or of another version.
+            ValueError: If manifest.json is damaged, was altered or is of another version.
         """
-        path = self.folder / "manifest.json"
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            if manifest["version"] != MANIFEST_VERSION:
-                raise ValueError(f"version {manifest['version']} instead of {MANIFEST_VERSION}")
-            if not all(entry.keys() >= REQUIRED_KEYS for entry in manifest["artifacts"].values()):
-                raise ValueError("an entry is incomplete")
-            steps = dict(manifest["steps"])
-            return {"version": MANIFEST_VERSION, "artifacts": manifest["artifacts"], "steps": steps}
-        except FileNotFoundError:
-            return {"version": MANIFEST_VERSION, "artifacts": {}, "steps": {}}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{path} is not a valid manifest ({error}). Delete the folder {self.folder} and run: python3 run.py"
-            ) from error
+        return read_manifest(self.folder / "manifest.json")
 
     def _load(self, path: Path, entry: dict[str, Any]) -> Any:
         """Unpickle an artifact whose content has the hash in its entry."""
         try:
-            with open(path, "rb") as file:
+            with open_regular(path, _remedy(entry)) as file:
                 if compute_sha256(file) != entry["sha256"]:
                     raise ValueError(
                         f"{path} is damaged or was altered: its SHA-256 does not match. {_remedy(entry)}"
@@ -132,19 +116,23 @@ class ArtifactStore:
                 f"{path} holds more than plain data ({error}) and was not loaded. {_remedy(entry)}"
             ) from error
 
-    def _check_up_to_date(self, name: str, artifacts: dict[str, Any]) -> None:
+    def _check_up_to_date(self, name: str, artifacts: dict[str, dict[str, Any]]) -> None:
         """Raise ValueError if `name`, or an artifact it was computed from, has an input that has changed since.
 
         The message names the earliest such artifact, because its script has to run first.
         """
+        inputs = {key: entry["inputs"].keys() & artifacts.keys() for key, entry in artifacts.items()}
+        for current in _list_ancestors(name, inputs):
+            self._check_own_inputs(current, artifacts)
+
+    def _check_own_inputs(self, name: str, artifacts: dict[str, dict[str, Any]]) -> None:
+        """Raise ValueError if an artifact or an external file has changed since `name` was computed from it."""
         entry = artifacts[name]
         for source, sha256 in entry["inputs"].items():
-            if source in artifacts:
-                self._check_up_to_date(source, artifacts)
-                if artifacts[source]["sha256"] != sha256:
-                    raise ValueError(
-                        f"{name} in data/ is stale: its input {source} has changed. {_remedy(entry)}"
-                    )
+            if source in artifacts and artifacts[source]["sha256"] != sha256:
+                raise ValueError(
+                    f"{name} in data/ is stale: its input {source} has changed. {_remedy(entry)}"
+                )
         for path, fingerprint in entry["external_files"].items():
             if path not in self._has_changed:
                 self._has_changed[path] = has_changed(self.folder.parent / path, fingerprint)
@@ -247,6 +235,17 @@ class ArtifactStore:
                     for path in self.folder.glob(f"{name}-????????.pkl"):
                         if path.name != current_file:
                             path.unlink(missing_ok=True)
+
+
+def _list_ancestors(name: str, inputs: dict[str, set[str]]) -> list[str]:
+    """Return an artifact and all that it was computed from, each once and after its own inputs."""
+    ancestors = {name}
+    pending = [name]
+    while pending:
+        new = inputs[pending.pop()] - ancestors
+        ancestors |= new
+        pending += new
+    return [key for key in TopologicalSorter(inputs).static_order() if key in ancestors]
 
 
 class _HashingWriter:

@@ -21,7 +21,7 @@ def compute_fingerprint(path: Path) -> dict[str, Any]:
     if path.is_dir():
         listing = "\n".join(f"{inner} {_size_and_time(inner)}" for inner in sorted(path.rglob("*")))
         return {"sha256": hashlib.sha256(listing.encode()).hexdigest(), "size_and_time": None}
-    if not path.exists():
+    if not path.is_file():  # or a device or a FIFO, which is not read
         return {"sha256": "", "size_and_time": None}
     with open(path, "rb") as file:
         return {"sha256": compute_sha256(file), "size_and_time": _size_and_time(path)}

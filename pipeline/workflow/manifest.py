@@ -1,0 +1,135 @@
+"""Read data/manifest.json: what it lists is checked once, so that no later code meets a value it does not expect.
+
+The file may have been altered. A manifest that passes names only artifacts in data/, has all keys of each entry, and
+has no artifact that is computed from itself.
+"""
+
+import json
+import os
+import re
+import stat
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+MANIFEST_VERSION = 3
+MAX_MANIFEST_BYTES = 16 << 20
+MAX_PATH_LENGTH = 4096
+
+
+def _check_path(path: Any) -> str:
+    if not isinstance(path, str) or not 0 < len(path) <= MAX_PATH_LENGTH or "\0" in path:
+        raise ValueError("not a path")
+    return path
+
+
+# Of an artifact: a bare name, because its file is named after it.
+Name = Annotated[str, StringConstraints(pattern=r"^\w{1,64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Script = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f]{0,255}$")]
+AnyPath = Annotated[Any, AfterValidator(_check_path)]  # not str, which pydantic requires to be valid Unicode
+STRICT = ConfigDict(strict=True, extra="forbid")
+
+
+class Fingerprint(TypedDict):
+    """State of a file or folder outside data/, from `compute_fingerprint`."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
+    size_and_time: list[int] | None
+
+
+class Entry(TypedDict):
+    """An artifact, and what it was computed from."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+
+    file: str
+    sha256: Sha256
+    bytes: int
+    shape: list[int] | None
+    script: Script
+    settings: dict[str, Any]
+    created: str
+    inputs: dict[Name, Sha256]
+    external_files: dict[AnyPath, Fingerprint]
+
+
+class StepRecord(TypedDict):
+    """A step that has finished; the keys beyond these are for the report."""
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="allow")  # type: ignore[misc]
+
+    inputs: dict[Name, Sha256]
+    outputs: dict[Name, Sha256]
+    external_files: dict[AnyPath, Fingerprint]
+    finished: str
+
+
+class Manifest(TypedDict):
+    """The content of manifest.json."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+
+    version: int
+    artifacts: dict[Name, Entry]
+    steps: dict[Script, StepRecord]
+
+
+SCHEMA = TypeAdapter(Manifest)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return a manifest that has passed all checks; an empty one if there is no file.
+
+    Raises:
+        ValueError: If the file is damaged, was altered or is of another version.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(MAX_MANIFEST_BYTES + 1)
+        if len(content) > MAX_MANIFEST_BYTES:
+            raise ValueError(f"it has more than {MAX_MANIFEST_BYTES >> 20} MB")
+        manifest = json.loads(content)
+        SCHEMA.validate_python(manifest)
+        _check_consistency(manifest)
+        return manifest
+    except FileNotFoundError:
+        return {"version": MANIFEST_VERSION, "artifacts": {}, "steps": {}}
+    except (ValueError, RecursionError) as error:  # json raises RecursionError for deep nesting
+        raise ValueError(
+            f"{path} is not a valid manifest ({_format_reason(error)}). Delete the folder {path.parent} and run: "
+            "python3 run.py"
+        ) from error
+
+
+def open_regular(path: Path, remedy: str = "") -> BinaryIO:
+    """Open a file for reading; raise ValueError for a folder, device, FIFO or link, which could block or never end."""
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise ValueError(f"{path} is not a regular file. {remedy}".rstrip(" ."))
+    return open(path, "rb")
+
+
+def _check_consistency(manifest: dict[str, Any]) -> None:
+    """Raise ValueError for another version, the name of another file, or artifacts computed from each other."""
+    if manifest["version"] != MANIFEST_VERSION:
+        raise ValueError(f"version {manifest['version']} instead of {MANIFEST_VERSION}")
+    for name, entry in manifest["artifacts"].items():
+        if not re.fullmatch(rf"{name}-[0-9a-f]{{8}}\.pkl", entry["file"]):
+            raise ValueError(f"artifacts.{name}.file is {entry['file']!r:.80}")
+    try:
+        TopologicalSorter({name: entry["inputs"] for name, entry in manifest["artifacts"].items()}).prepare()
+    except CycleError as error:
+        raise ValueError(f"artifacts are computed from each other: {', '.join(error.args[1])}") from error
+
+
+def _format_reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part)[:80] for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
