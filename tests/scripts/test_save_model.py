@@ -1,6 +1,8 @@
 """Step 13: the files, the model card, the metrics and the archive that it writes."""
 
 import json
+import re
+import sys
 import zipfile
 
 import numpy as np
@@ -10,6 +12,7 @@ import Save_model
 from pipeline.inference import export
 from pipeline.inference.model_card import render_model_card
 from pipeline.models import model_zoo, serialization
+from pipeline.workflow import cli
 
 FORMATS = ("keras", "litert", "saved_model")
 NAME = "FER_CNN_LeNet-5"
@@ -105,9 +108,14 @@ def test_rejected_file_is_an_error_and_the_rest_is_saved(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "field"),
-    [({"formats": ()}, "formats"), ({"calibration_faces": 0}, "calibration_faces is 0")],
+    ("flags", "message"),
+    [
+        (["--formats"], "formats is ()"),
+        (["--calibration-faces", "0"], "calibration_faces is 0"),
+        (["--calibration-faces", "-5"], "calibration_faces is -5"),
+    ],
 )
-def test_settings_out_of_range_are_refused(settings, field):
-    with pytest.raises(ValueError, match=field):
-        Save_model.main(Save_model.Settings(**settings), FakeStore())
+def test_settings_out_of_range_are_refused(flags, message, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["Save_model.py", *flags])
+    with pytest.raises(ValueError, match=re.escape(message)):
+        cli.parse_settings(Save_model.Settings)
