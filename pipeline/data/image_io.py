@@ -2,10 +2,11 @@
 
 import os
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from pipeline.data.fer2013 import SIDE
 
@@ -18,14 +19,36 @@ FORMATS = (
     *("AVIF", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000", "MPO", "PCX"),
     *("PNG", "PPM", "QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM"),
 )
+SIDEWAYS_ORIENTATIONS = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
 EIGHT_BIT_MODES = ("L", "LA", "RGB", "RGBA", "YCbCr")
 
 # Pillow warns about images of half as many pixels as it refuses; open_image reduces those.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Read an image as (height, width, 3) uint8 RGB: upright, the first frame of an animation, transparency white.
+@dataclass(frozen=True)
+class LoadedImage:
+    """An image in memory, which may be smaller than in its file.
+
+    Attributes:
+        pixels: (height, width, 3) uint8 RGB.
+        file_size: width and height in pixels of the upright image in the file.
+        notes: what is to be known about `pixels`, such as that the image was reduced.
+    """
+
+    pixels: np.ndarray
+    file_size: tuple[int, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Factors, horizontal and vertical, from coordinates in `pixels` to coordinates in the file's image."""
+        height, width = self.pixels.shape[:2]
+        return self.file_size[0] / width, self.file_size[1] / height
+
+
+def read_image(path: str | Path) -> LoadedImage:
+    """Read an image: upright, the first frame of an animation, transparency white.
 
     An image of more than MAX_PIXELS is reduced by a whole factor, so that 100 million pixels take a gigabyte of
     memory at most.
@@ -34,7 +57,7 @@ def read_image(path: str | Path) -> np.ndarray:
         ValueError: If the file is missing, not an image, damaged, smaller than 20x20 pixels, or larger than
             178,956,970 pixels, which Pillow refuses as a decompression bomb; names the file.
     """
-    image = open_image(path)
+    image, file_size = open_image(path)
     if min(image.size) < MIN_SIDE:
         size = f"{image.width}x{image.height} pixels"
         raise ValueError(
@@ -43,7 +66,9 @@ def read_image(path: str | Path) -> np.ndarray:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"))
+    is_reduced = image.size != file_size
+    notes = (f"searched at {image.width}x{image.height} of {file_size[0]}x{file_size[1]} pixels",)
+    return LoadedImage(np.array(image.convert("RGB")), file_size, notes if is_reduced else ())
 
 
 def read_face(path: str | Path) -> np.ndarray:
@@ -52,14 +77,17 @@ def read_face(path: str | Path) -> np.ndarray:
     Raises:
         ValueError: If the file cannot be read; names it.
     """
-    gray = open_image(path).convert("L")
+    gray = open_image(path)[0].convert("L")
     if gray.size != (SIDE, SIDE):
         gray = gray.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     return np.asarray(gray, np.uint8)
 
 
-def open_image(path: str | Path) -> Image.Image:
+def open_image(path: str | Path) -> tuple[Image.Image, tuple[int, int]]:
     """Load an image with Pillow: upright, 8 bits per channel, of at most MAX_PIXELS.
+
+    Returns:
+        The image, and width and height in pixels of the upright image in the file.
 
     Raises:
         ValueError: If the file cannot be read; names it.
@@ -71,15 +99,7 @@ def open_image(path: str | Path) -> Image.Image:
     try:
         Image.init()  # some builds of Pillow lack a format
         with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
-            factor = _reduction_factor(image)
-            if factor > 1:
-                # A JPEG can be decoded at an eighth, a quarter or half its size; other formats ignore this.
-                image.draft(None, (image.width // factor, image.height // factor))
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            eight_bit = _to_8_bit(image)
-            factor = _reduction_factor(eight_bit)
-            return eight_bit.reduce(factor) if factor > 1 else eight_bit
+            return _decode(image)
     except UnidentifiedImageError as error:
         is_empty = not path.stat().st_size
         raise _read_error(
@@ -88,6 +108,23 @@ def open_image(path: str | Path) -> Image.Image:
     except Exception as error:  # Pillow raises many types for damaged files
         reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
         raise _read_error(path, reason) from error
+
+
+def _decode(image: Image.Image) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode a file that Pillow has opened; returns as `open_image` does."""
+    width, height = image.size
+    factor = _reduction_factor(image)
+    # A JPEG can be decoded at an eighth, a quarter or half its size; other formats ignore this.
+    is_drafted = factor > 1 and image.draft(None, (width // factor, height // factor)) is not None
+    image.load()
+    if not is_drafted:
+        width, height = image.size  # which loading may correct
+    if image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS_ORIENTATIONS:
+        width, height = height, width
+    ImageOps.exif_transpose(image, in_place=True)
+    eight_bit = _to_8_bit(image)
+    factor = _reduction_factor(eight_bit)
+    return eight_bit.reduce(factor) if factor > 1 else eight_bit, (width, height)
 
 
 def _read_error(path: Path, reason: str) -> ValueError:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.image_io import LoadedImage
 from pipeline.figures.palette import EMOTION_COLORS, to_rgb
 from pipeline.vision.recognition import FacePrediction
 
@@ -17,8 +18,32 @@ EMOTION_RGB = {emotion: to_rgb(color) for emotion, color in EMOTION_COLORS.items
 LIGHT_RGB, DARK_RGB = (255, 255, 255), (24, 24, 24)
 MAX_DARK_LUMINANCE = 140  # 0 to 255; text on brighter colors is dark
 PANEL_TRANSPARENCY = 0.35  # weight of the image behind the bars
+MAX_COPY_PIXELS = 100_000_000  # of an annotated copy, which takes 0.7 GB of memory
 MIN_TEXT_SIZE, MIN_BAR_TEXT_SIZE = 12, 9  # pixels
 LINE_HEIGHT = 1.35  # relative to the text size
+
+
+def annotated_copy(image: LoadedImage, predictions: list[FacePrediction], bars: bool = True) -> np.ndarray:
+    """Return a copy of an image with the faces drawn on it, in the size of its file.
+
+    The copy of a file of more than MAX_COPY_PIXELS has the size of `image.pixels`.
+
+    Args:
+        predictions: of its faces, the largest first, in coordinates of the file's image.
+        bars: whether to draw a bar for each emotion, where the image has room beside the face.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+    """
+    width, height = image.file_size
+    if width * height <= MAX_COPY_PIXELS:
+        copy = cv2.resize(image.pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    else:
+        x_scale, y_scale = image.scale
+        predictions = [prediction.scaled(1 / x_scale, 1 / y_scale) for prediction in predictions]
+        copy = image.pixels.copy()
+    annotate_faces(copy, predictions, bars)
+    return copy
 
 
 def annotate_faces(image: np.ndarray, predictions: list[FacePrediction], bars: bool = True) -> None:

@@ -1,7 +1,7 @@
 """Define Face, the bounding box and the landmarks of a detected face."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Box = tuple[float, float, float, float]  # left, top, width, height
 
@@ -32,6 +32,15 @@ class Face:
     def size(self) -> float:
         """The longer side of the bounding box, in pixels."""
         return max(self.box[2:])
+
+    def scaled(self, x_scale: float, y_scale: float) -> "Face":
+        """Return the face in the coordinates of an image that is larger by these factors."""
+        left, top, width, height = self.box
+        return replace(
+            self,
+            box=(left * x_scale, top * y_scale, width * x_scale, height * y_scale),
+            landmarks=tuple((x * x_scale, y * y_scale) for x, y in self.landmarks),
+        )
 
     @property
     def roll(self) -> float:

@@ -15,7 +15,7 @@ from pipeline.data.image_io import IMAGE_EXTENSIONS, read_face, read_image
 from pipeline.data.pixels import stretch_contrast
 from pipeline.figures import plots
 from pipeline.inference.classifier import EmotionClassifier
-from pipeline.vision.annotate import annotate_faces
+from pipeline.vision.annotate import annotated_copy
 from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
@@ -103,13 +103,14 @@ class FileClassifier:
 
     def _classify_image(self, path: Path, copy: Path) -> Iterator[Row]:
         image = read_image(path)
-        predictions = recognize_faces(image, self.detector, self.classifier, self.tta)
+        predictions = recognize_faces(image.pixels, self.detector, self.classifier, self.tta)
         for prediction in predictions:
-            self._add_to_gallery(crop_face(image, prediction.face), prediction.probabilities, path.name)
+            crop = crop_face(image.pixels, prediction.face)
+            self._add_to_gallery(crop, prediction.probabilities, path.name)
+        predictions = [prediction.scaled(*image.scale) for prediction in predictions]
         if predictions and self.annotate:
-            annotate_faces(image, predictions)
-            save_image(image, copy)
-        yield from to_rows(printable(path), predictions)
+            save_image(annotated_copy(image, predictions), copy)
+        yield from to_rows(printable(path), predictions, notes=image.notes)
 
     def _classify_csv(self, path: Path) -> Iterator[Row]:
         crops = csv_reader.read_csv(path, ("pixels",))["pixels"]

@@ -1,6 +1,6 @@
 """Recognize the emotions of all faces in an image, with the classifier that the user chose."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +50,10 @@ class FacePrediction:
     def confidence(self) -> float:
         """The probability of that emotion."""
         return float(self.probabilities.max())
+
+    def scaled(self, x_scale: float, y_scale: float) -> "FacePrediction":
+        """Return the prediction in the coordinates of an image that is larger by these factors."""
+        return replace(self, face=self.face.scaled(x_scale, y_scale))
 
 
 def recognize_faces(

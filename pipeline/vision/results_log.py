@@ -22,17 +22,25 @@ NO_FACE, NOT_READ = "no face found", "not read: "  # a row's note, and the prefi
 
 
 def to_rows(
-    file: str, predictions: list[FacePrediction], frame: int | None = None, seconds: float | None = None
+    file: str,
+    predictions: list[FacePrediction],
+    frame: int | None = None,
+    seconds: float | None = None,
+    notes: tuple[str, ...] = (),
 ) -> list[Row]:
     """Return a row for each face of an image or a frame; without a face, one row whose note says so.
 
     Args:
         frame: number of the frame in a video, from 1; seconds: its time.
+        notes: on the file, for the first row.
     """
     position = {"file": file, "frame": frame, "seconds": None if seconds is None else round(seconds, 3)}
     if not predictions:
-        return [position | {"note": NO_FACE}]
-    return [position | _face_columns(prediction) for prediction in predictions]
+        return [position | {"note": "; ".join((NO_FACE, *notes))}]
+    rows = [position | _face_columns(prediction) for prediction in predictions]
+    if notes:
+        rows[0]["note"] = "; ".join(notes)
+    return rows
 
 
 def crop_row(file: str, index: int, probabilities: np.ndarray) -> Row:

@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.image_io import LoadedImage
 from pipeline.data.pixels import to_uint8
 from pipeline.figures.palette import EMOTION_COLORS
 from pipeline.models import model_zoo
-from pipeline.vision.annotate import EMOTION_RGB, annotate_faces, contrasting_color
+from pipeline.vision.annotate import EMOTION_RGB, annotated_copy, contrasting_color
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row, write_csv_to
@@ -50,7 +51,7 @@ def examples_html() -> str:
 
 @lru_cache(maxsize=1)
 def load_examples() -> list[tuple[str, np.ndarray]]:
-    """Load the example images: (emotion, (288, 288, 3) uint8 RGB). Copy one before drawing on it."""
+    """Load the example images: (emotion, (288, 288, 3) uint8 RGB)."""
     faces = to_uint8(model_zoo.load_reference_faces()[..., 0])
     return [(EMOTIONS[index // 2], _enlarge(faces[index])) for index in EXAMPLE_INDICES]
 
@@ -82,10 +83,9 @@ def _to_json(face: FacePrediction) -> dict[str, Any]:
     }
 
 
-def image_result(name: str, image: np.ndarray, faces: list[FacePrediction]) -> str:
-    """Return an image's results as HTML. The faces are annotated on `image`, (height, width, 3) uint8 RGB, in place."""
-    annotate_faces(image, faces, bars=False)
-    url = _to_data_url(limit_size(image), "jpeg")
+def image_result(name: str, image: LoadedImage, faces: list[FacePrediction]) -> str:
+    """Return an image's results as HTML; the faces are in coordinates of the file's image."""
+    url = _to_data_url(limit_size(annotated_copy(image, faces, bars=False)), "jpeg")
     emotions = ", ".join(face.emotion for face in faces[:MAX_CARDS])
     return _render_result(
         "image_result.html",
@@ -95,7 +95,7 @@ def image_result(name: str, image: np.ndarray, faces: list[FacePrediction]) -> s
         cards=[_card(f"Face {face.track_id}", face.probabilities) for face in faces],
         downloads=[
             (url, f"{Path(name).stem}_annotated.jpg", "Save the image"),
-            _csv_download(name, to_rows(name, faces)),
+            _csv_download(name, to_rows(name, faces, notes=image.notes)),
         ],
     )
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
-from pipeline.data.image_io import read_image
+from pipeline.data.image_io import LoadedImage, read_image
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.recognition import recognize_faces
 from pipeline.web import components
@@ -104,9 +103,10 @@ def add_camera(sessions: CameraSessions) -> gr.HTML:
 def add_image_tab(classifier: LockedClassifier, tta: int, max_upload_mb: float) -> None:
     """Add the upload of an image, the example images, and the result of either."""
 
-    def recognize_image(image: np.ndarray, name: str) -> str:
+    def recognize_image(image: LoadedImage, name: str) -> str:
         detector = FaceDetector()  # not thread-safe, and events run in different threads
-        return components.image_result(name, image, recognize_faces(image, detector, classifier, tta))
+        faces = recognize_faces(image.pixels, detector, classifier, tta)
+        return components.image_result(name, image, [face.scaled(*image.scale) for face in faces])
 
     def recognize_upload(upload: str) -> tuple[str, None]:
         path = Path(upload)
@@ -114,7 +114,7 @@ def add_image_tab(classifier: LockedClassifier, tta: int, max_upload_mb: float) 
 
     def recognize_example(event: gr.EventData) -> str:
         emotion, image = components.load_examples()[int(event.example_index)]
-        return recognize_image(image.copy(), f"{emotion.lower()}.png")
+        return recognize_image(LoadedImage(image, image.shape[1::-1]), f"{emotion.lower()}.png")
 
     upload = gr.File(file_types=["image"], label="An image with faces", **UPLOAD_AREA)
     limit = f"A photograph of at most {max_upload_mb:g} MB."

@@ -10,6 +10,7 @@ import skimage
 from helpers import ROOT, correlation, encode_png, load_astronaut, write_invalid_images
 from PIL import Image
 
+from pipeline.data import image_io
 from pipeline.data.image_io import read_face, read_image
 
 REASONS = {
@@ -40,7 +41,7 @@ def test_all_formats_show_the_same_image(tmp_path):
     photograph = np.asarray(load_astronaut())
     for name, image in make_formats().items():
         image.save(tmp_path / name)
-        read = read_image(tmp_path / name)
+        read = read_image(tmp_path / name).pixels
         assert read.shape == photograph.shape and read.dtype == np.uint8, name
         assert correlation(read, photograph) > 0.9, name
 
@@ -48,7 +49,7 @@ def test_all_formats_show_the_same_image(tmp_path):
 def test_the_first_frame_of_an_animation_is_read(tmp_path):
     first = load_astronaut().quantize(200)
     first.save(tmp_path / "animation.gif", save_all=True, append_images=[Image.new("P", first.size)])
-    assert correlation(read_image(tmp_path / "animation.gif"), np.asarray(load_astronaut())) > 0.9
+    assert correlation(read_image(tmp_path / "animation.gif").pixels, np.asarray(load_astronaut())) > 0.9
 
 
 def test_transparent_pixels_are_white(tmp_path):
@@ -57,7 +58,7 @@ def test_transparent_pixels_are_white(tmp_path):
     palette.putpalette([0, 0, 0, 9, 9, 9])
     palette.save(tmp_path / "clear.gif", transparency=1)
     for name in ("clear.png", "clear.gif"):
-        assert (read_image(tmp_path / name) == 255).all(), name
+        assert (read_image(tmp_path / name).pixels == 255).all(), name
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
@@ -73,7 +74,7 @@ def test_a_photograph_is_upright_for_all_exif_orientations(tmp_path, suffix):
         exif = Image.Exif()
         exif[0x0112] = orientation
         upright.transpose(transposition).save(path, exif=exif)
-        image = read_image(path)
+        image = read_image(path).pixels
         assert image.shape == (400, 600, 3) and correlation(image, np.asarray(upright)) > 0.97, orientation
 
 
@@ -140,14 +141,42 @@ def test_a_hundred_megapixels_take_about_a_gigabyte_at_most(tmp_path, kind):
         path.write_bytes(encode_png(width, height, depth, color, rows=height))
     code = f"""
 from pipeline.workflow.cli import peak_memory
+from pipeline.data import image_io
 from pipeline.data.image_io import read_image
-image = read_image({str(path)!r})
+image = read_image({str(path)!r}).pixels
 print(*image.shape, peak_memory())
 """
     process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 0 and process.stderr == "", process.stderr
     read_height, read_width, _, peak_bytes = map(int, process.stdout.split())
     assert (read_width, read_height) == (width / 2, height / 2) and peak_bytes < 1.25e9
+
+
+@pytest.mark.parametrize("size", [(1201, 1001), (1001, 1200), (2400, 1999), (1600, 403)])
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_reduced_image_keeps_the_scale_to_its_file(tmp_path, monkeypatch, size, suffix, orientation):
+    """A white square is where its coordinates, multiplied by the scale, say."""
+    monkeypatch.setattr(image_io, "MAX_PIXELS", 500_000)
+    upright = Image.new("L", size)
+    upright.paste(255, (200, 100, 240, 140))
+    turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    stored = upright.transpose(turn[orientation]) if orientation in turn else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / f"a.{suffix}", exif=exif)
+    image = read_image(tmp_path / f"a.{suffix}")
+    assert image.file_size == size and image.pixels.size <= 3 * 500_000
+    rows, columns = np.nonzero(image.pixels[..., 0] > 127)
+    center = (columns.mean() + 0.5) * image.scale[0], (rows.mean() + 0.5) * image.scale[1]
+    np.testing.assert_allclose(center, (220, 120), atol=2.5)
+    assert image.notes
+
+
+def test_an_image_that_fits_is_not_scaled(tmp_path):
+    load_astronaut().save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    assert (image.file_size, image.scale, image.notes) == ((250, 250), (1, 1), ())
 
 
 # --------------------------------------------------------------------------------------------------

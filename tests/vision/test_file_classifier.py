@@ -10,10 +10,13 @@ import pytest
 from helpers import load_astronaut, read_rows
 from PIL import Image
 
+from pipeline.data import image_io
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures import plots
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
+from pipeline.vision import annotate
+from pipeline.vision.annotate import EMOTION_RGB
 from pipeline.vision.file_classifier import FileClassifier
 from pipeline.vision.inputs import find_inputs
 from pipeline.vision.results_log import ResultsLog
@@ -60,6 +63,40 @@ def test_cropped_faces_are_classified_as_they_are(classify, classifier, tmp_path
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
     assert all(row["left"] == row["note"] == "" and row["face"] == "1" for row in by_folder)
     assert not (tmp_path / "results" / "classified").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(1200, 1000), (1201, 1001), (1003, 2400)])
+def test_boxes_and_copies_of_a_reduced_image_are_in_pixels_of_its_file(classify, tmp_path, monkeypatch, size):
+    scene = Image.new("RGB", size, (90, 110, 90))
+    scene.paste(load_astronaut(), (600, 500))
+    scene.save(tmp_path / "x.png")
+    (whole,) = classify("x.png")
+    monkeypatch.setattr(image_io, "MAX_PIXELS", 500_000)
+    (reduced,) = classify("x.png")
+    sides = ("left", "top", "width", "height")
+    boxes = [[float(row[side]) for side in sides] for row in (whole, reduced)]
+    np.testing.assert_allclose(*boxes, atol=8)
+    assert not whole["note"] and str(size[0]) in reduced["note"]
+    copy = np.asarray(Image.open(tmp_path / "results" / "classified" / "x.png")).astype(int)
+    assert copy.shape == (size[1], size[0], 3)
+    left, top = round(boxes[0][0]), round(boxes[0][1])
+    is_happy = np.abs(copy - EMOTION_RGB["Happy"]).max(axis=2) < 10
+    assert is_happy[top : top + 100, left - 12 : left + 12].any(axis=1).all()
+
+
+def test_the_copy_of_a_very_large_image_stays_reduced(classify, tmp_path, monkeypatch):
+    monkeypatch.setattr(image_io, "MAX_PIXELS", 200_000)
+    monkeypatch.setattr(annotate, "MAX_COPY_PIXELS", 500_000)
+    load_astronaut().resize((800, 800)).save(tmp_path / "x.jpg")
+    (row,) = classify("x.jpg")
+    assert float(row["width"]) > 200
+    copy = np.asarray(Image.open(tmp_path / "results" / "classified" / "x.jpg")).astype(int)
+    assert copy.shape == (400, 400, 3)
+    left, top = round(float(row["left"]) / 2), round(float(row["top"]) / 2)
+    assert (
+        np.abs(copy[top + 20 : top + 120, left - 4 : left + 5] - EMOTION_RGB["Happy"]).max(axis=2).min() < 60
+    )
 
 
 def test_without_annotate_no_copies_are_written(classify, tmp_path):

@@ -208,7 +208,7 @@ def test_the_rows_of_a_csv_are_cropped_faces(run):
 def test_each_image_with_a_face_has_an_annotated_copy(run):
     copies = run.results / "classified"
     for name in run.valid:
-        image = read_image(copies / name)
+        image = read_image(copies / name).pixels
         assert image.shape == (250, 250, 3), name
         is_happy = np.abs(image.astype(int) - EMOTION_RGB["Happy"]).max(axis=2) < 40
         (row,) = run.of(name)
@@ -219,7 +219,7 @@ def test_each_image_with_a_face_has_an_annotated_copy(run):
 
 
 def test_the_gallery_shows_the_first_faces(run):
-    assert read_image(run.results / "new_pictures.png").shape[1] > 1000
+    assert read_image(run.results / "new_pictures.png").pixels.shape[1] > 1000
 
 
 # --------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def test_the_current_image_is_saved(open_view, tmp_path):
     view = open_view(FakeCamera(1))
     assert view.save_image() is None and not (tmp_path / "out").exists()
     view.next_image()
-    np.testing.assert_array_equal(read_image(view.save_image()), view.image)
+    np.testing.assert_array_equal(read_image(view.save_image()).pixels, view.image)
 
 
 def test_a_recording_repeats_images_for_skipped_frames(open_view):

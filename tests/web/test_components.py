@@ -1,9 +1,16 @@
 """Test the HTML, JSON and CSV that the page shows, without a server."""
 
+import base64
+import csv
+import io
+import re
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.image_io import LoadedImage
 from pipeline.figures.palette import EMOTION_COLORS
 from pipeline.vision.face import Face
 from pipeline.vision.recognition import FacePrediction
@@ -23,8 +30,8 @@ def create_face(track_id: int = 1) -> FacePrediction:
     return FacePrediction(Face((10.0, 10.0, 10.0, 10.0), 0.9, landmarks), probabilities, track_id)
 
 
-def create_image() -> np.ndarray:
-    return np.zeros((60, 80, 3), np.uint8)
+def create_image() -> LoadedImage:
+    return LoadedImage(np.zeros((60, 80, 3), np.uint8), (80, 60))
 
 
 def create_video(tmp_path, **changes: object) -> AnnotatedVideo:
@@ -53,10 +60,27 @@ def test_overlay_holds_what_the_camera_draws():
 def test_image_result_annotates_the_image_and_offers_downloads():
     image = create_image()
     html = components.image_result("me.png", image, [create_face()])
-    assert image.any()
+    assert not image.pixels.any() and read_jpeg(html).any()
     assert "1 face found." in html and html.count('class="card"') == 1
     assert 'download="me_annotated.jpg"' in html and 'download="me.csv"' in html
     assert "--probability:0.7000" in html and ">70%<" in html
+
+
+def test_the_table_of_a_reduced_image_has_coordinates_of_the_file():
+    image = LoadedImage(np.zeros((60, 80, 3), np.uint8), (160, 120), ("reduced",))
+    html = components.image_result("me.png", image, [create_face()])
+    assert read_jpeg(html).shape == (120, 160, 3)
+    (row,) = csv.DictReader(io.StringIO(base64.b64decode(find_data(html, "text/csv")).decode()))
+    assert (row["left"], row["note"]) == ("10.0", "reduced")
+
+
+def find_data(html: str, kind: str) -> str:
+    """Return the data of the first data URL of a kind, in base64."""
+    return re.search(f'data:{kind};base64,([^"]+)', html)[1]
+
+
+def read_jpeg(html: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(find_data(html, "image/jpeg")))))
 
 
 def test_image_without_a_face_has_no_cards():
