@@ -43,14 +43,15 @@ DECOMPRESSION_ERRORS = (
 def read_csv(path: Path, columns: tuple[str, ...] = COLUMNS) -> Table:
     """Read a FER2013 CSV, plain or compressed as .gz, .xz or .zip, and check all values.
 
-    Columns may be in any order and spelled as in Kaggle's `icml_face_data.csv` (" pixels", " Usage").
+    Columns may be in any order, be spelled as in Kaggle's `icml_face_data.csv` (" pixels", " Usage") or have another
+    common name. Emotions may be names, and Usage may say train, val and test.
 
     Args:
         path: The file.
         columns: Columns to read, "pixels" among them; others in the file are ignored.
 
     Returns:
-        A table (see pipeline.data.fer2013) with these columns.
+        A table (see pipeline.data.fer2013) with these columns; without Usage if the file has no such column.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -69,7 +70,7 @@ def read_csv(path: Path, columns: tuple[str, ...] = COLUMNS) -> Table:
         row += block.count(b"\n")
         if row > MAX_ROWS:
             raise ValueError(f"{path} has more than {MAX_ROWS:,} rows; it is not FER2013.")
-    table = {name: np.concatenate([part[name] for part in parts]) for name in columns}
+    table = {name: np.concatenate([part[name] for part in parts]) for name in layout.positions}
     if not len(table["pixels"]):
         raise ValueError(f"{path} has a header but no rows below it.")
     return table

@@ -10,9 +10,12 @@ FER2013: I. J. Goodfellow et al., "Challenges in Representation Learning: A repo
 learning contests", 2013, https://arxiv.org/abs/1307.0414.
 """
 
+import re
+
 import numpy as np
 
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
+LABELS = {str(label): label for label in range(len(EMOTIONS))}
 USAGES = ("Training", "PublicTest", "PrivateTest")
 SPLITS = dict(zip(USAGES, ("train", "validation", "test"), strict=True))
 COLUMNS = ("emotion", "pixels", "Usage")
@@ -20,7 +23,33 @@ DTYPES = {"emotion": np.dtype(np.uint8), "pixels": np.dtype(np.uint8), "Usage": 
 SIDE = 48  # pixels, height and width of a face
 PIXELS = SIDE * SIDE  # per face
 
+# Other names of emotions and splits, of columns and folders, without separators and in lower case.
+EMOTION_NAMES = {name.lower(): label for label, name in enumerate(EMOTIONS)}
+EMOTION_NAMES |= {"anger": 0, "disgusted": 1, "fearful": 2, "afraid": 2, "scared": 2}
+EMOTION_NAMES |= {"happiness": 3, "joy": 3, "joyful": 3, "sadness": 4, "surprised": 5, "neutrality": 6}
+USAGE_NAMES = dict.fromkeys(("training", "train", "trainset", "fer2013train"), "Training")
+USAGE_NAMES |= dict.fromkeys(
+    ("publictest", "validation", "valid", "val", "dev", "fer2013valid"), "PublicTest"
+)
+USAGE_NAMES |= dict.fromkeys(("privatetest", "test", "testing", "testset", "fer2013test"), "PrivateTest")
+
 Table = dict[str, np.ndarray]
+
+
+def parse_emotion(text: str) -> int | None:
+    """Return the label that a number or name such as "3", "Happy", "HAPPINESS" or "3_happy" stands for, or None."""
+    if text in LABELS:
+        return LABELS[text]
+    return EMOTION_NAMES.get(_normalize(re.sub(r"^\d+[\W_]*", "", text)))
+
+
+def parse_usage(text: str) -> str | None:
+    """Return the Usage that a name such as "PublicTest", "val" or "Test" stands for, or None."""
+    return USAGE_NAMES.get(_normalize(text))
+
+
+def _normalize(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def validate_table(table: Table, origin: str) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import os
+import re
 import tempfile
 import zipfile
 from functools import partial
@@ -25,9 +26,12 @@ REGULAR_PIXELS = " ".join(["128"] * PIXELS)
 def parse_plainly(text: bytes) -> list[int]:
     """Return the gray levels of a row; raise ValueError if it is invalid."""
     values = text.decode("ascii").split()
-    if len(values) != PIXELS or not all(value.isdigit() and int(value) <= 255 for value in values):
+    if len(values) != PIXELS or not all(re.fullmatch(r"[0-9]+(\.0*)?", value) for value in values):
         raise ValueError
-    return [int(value) for value in values]
+    numbers = [int(value.partition(".")[0]) for value in values]
+    if max(numbers) > 255:
+        raise ValueError
+    return numbers
 
 
 def make_pixel_text(
@@ -46,7 +50,12 @@ numbers = st.integers(0, 255).map(str) | st.sampled_from(
 irregular_values = st.sampled_from(
     ["", " ", "  ", "\t", "x", "1.5", "1e2", "1_0", "٣", "nan", "0255", "\x00", "\x0b"]
 )
-replacements = st.lists(st.tuples(st.integers(0, PIXELS - 1), numbers | irregular_values), max_size=3)
+float_values = st.sampled_from(
+    ["0.0", "7.", "255.0", "70.00", "256.0", ".0", "1.0.0", "1..0", "0.50", "1.0x"]
+)
+replacements = st.lists(
+    st.tuples(st.integers(0, PIXELS - 1), numbers | irregular_values | float_values), max_size=3
+)
 separators = st.sampled_from([" ", " ", " ", "  ", "\t", " \t "])
 additions = st.sampled_from(["", "", "", " 5", " x", "5"])
 margins = st.sampled_from(["", "", "", " "])
@@ -91,6 +100,22 @@ def test_regular_rows_are_read_by_the_fast_parser(tmp_path, rng, monkeypatch, he
     table = csv_reader.read_csv(write_rows(tmp_path / "rows.csv", texts, header))
     assert np.array_equal(table["pixels"].reshape(-1, PIXELS), pixels)
     assert set(table["emotion"]) == {3} and set(table["Usage"]) == {"Training"}
+
+
+@pytest.mark.parametrize("ending", [".0", ".", ".00"])
+def test_whole_floats_are_read_by_the_fast_parser(tmp_path, rng, monkeypatch, ending):
+    monkeypatch.setattr(csv_rows, "parse_lines", None)
+    pixels = rng.integers(0, 256, (3, PIXELS))
+    texts = [" ".join(f"{value}{ending}" for value in row).encode() for row in pixels]
+    table = csv_reader.read_csv(write_rows(tmp_path / "rows.csv", texts))
+    assert np.array_equal(table["pixels"].reshape(-1, PIXELS), pixels)
+
+
+@pytest.mark.parametrize("value", ["1.0.0", "1..0", ".0", "0.5", "70.01", "256.0", "1.0e2", "-1.0", "x.0"])
+def test_a_number_that_is_not_whole_is_refused_by_its_place(tmp_path, value):
+    text = f"1.0 {value} " + " ".join(["128.0"] * (PIXELS - 2))
+    with pytest.raises(ValueError, match=rf"row 1, pixels: value 2 is '{re.escape(value)}'"):
+        csv_reader.read_csv(write_rows(tmp_path / "rows.csv", [text.encode()]))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +181,71 @@ def test_windows_line_breaks_byte_order_mark_and_quotes_are_read(csv_path, small
     assert tables_equal(csv_reader.read_csv(csv_path), small_table)
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "; ", ", "])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_other_separators_are_read(csv_path, small_table, separator, quote):
+    rows = [line.split(",") for line in csv_path.read_text().splitlines()[:20]]
+    csv_path.write_text("\n".join(separator.join(f"{quote}{field}{quote}" for field in row) for row in rows))
+    table = csv_reader.read_csv(csv_path)
+    assert tables_equal(table, {name: column[:19] for name, column in small_table.items()})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral"],
+        ["ANGER", "disgusted", " fearful", "Happiness", "sadness ", "surprised", "neutrality"],
+        ["0_angry", "1-disgust", "2. fear", "3_happy", "4 sad", "5surprise", "6 - Neutral"],
+        ["0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6."],
+    ],
+)
+@pytest.mark.parametrize(
+    "usages",
+    [
+        ["train", "val", "test"],
+        ["TRAINING", "Validation", "Testing"],
+        ["Train", "public_test", "Private Test"],
+        ["training", "dev", "test"],
+    ],
+)
+def test_names_of_emotions_and_splits_are_read_as_values(tmp_path, names, usages):
+    lines = [f"{name},{REGULAR_PIXELS},{usage}\n" for usage in usages for name in names]
+    (tmp_path / "rows.csv").write_text("emotion,pixels,Usage\n" + "".join(lines))
+    table = csv_reader.read_csv(tmp_path / "rows.csv")
+    assert table["emotion"].tolist() == [*range(7)] * 3
+    assert table["Usage"].tolist() == [usage for usage in fer2013.USAGES for _ in names]
+
+
+@pytest.mark.parametrize("value", ["-1", "+1", "7", "00", "1.5", "10", "contempt", "hap", "3happy3", "", "٣"])
+def test_a_value_that_is_no_emotion_is_refused(tmp_path, value):
+    (tmp_path / "rows.csv").write_text(f"emotion,pixels,Usage\n{value},{REGULAR_PIXELS},Training\n")
+    with pytest.raises(ValueError, match="row 1, emotion"):
+        csv_reader.read_csv(tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize("header", ["label,pixels,split", "Emotion,Pixels,USAGE", " labels , pixel , Split "])
+def test_other_names_of_columns_are_read(tmp_path, header):
+    (tmp_path / "rows.csv").write_text(f"{header}\n3,{REGULAR_PIXELS},test\n")
+    table = csv_reader.read_csv(tmp_path / "rows.csv")
+    assert table["emotion"].tolist() == [3] and table["Usage"].tolist() == ["PrivateTest"]
+
+
+def test_a_csv_without_usage_gives_a_table_without_it(csv_path, small_table):
+    rows = [line.rsplit(",", 1)[0] for line in csv_path.read_text().splitlines()]
+    csv_path.write_text("\n".join(rows))
+    table = csv_reader.read_csv(csv_path)
+    assert list(table) == ["emotion", "pixels"]
+    assert np.array_equal(table["pixels"], small_table["pixels"])
+
+
+@pytest.mark.parametrize("form", ["[{}]", "{}"])
+def test_pixels_written_as_a_list_are_read(tmp_path, rng, form):
+    pixels = rng.integers(0, 256, PIXELS)
+    text = form.format(", ".join(map(str, pixels)))
+    (tmp_path / "rows.csv").write_text(f'emotion,pixels,Usage\n3,"{text}",Training\n')
+    assert np.array_equal(csv_reader.read_csv(tmp_path / "rows.csv")["pixels"].ravel(), pixels)
+
+
 def test_only_the_named_columns_are_read(csv_path, small_table):
     csv_path.write_text(csv_path.read_text().replace("Training", "unknown"))
     table = csv_reader.read_csv(csv_path, columns=("pixels",))
@@ -176,7 +266,7 @@ INVALID_LINES = {
     # how a valid file becomes invalid, and facts that the message must have
     "empty": (lambda lines: [], ["empty"]),
     "header only": (lambda lines: lines[:1], ["no rows"]),
-    "missing column": (lambda lines: ["emotion,pixels", *lines[1:]], ["Usage", "emotion,pixels"]),
+    "missing column": (lambda lines: ["pixels,Usage", *lines[1:]], ["emotion", "pixels,Usage"]),
     "too few pixels": (
         lambda lines: with_field(lines, 5, 1, REGULAR_PIXELS[4:]),
         ["row 5, pixels", "2,303"],
@@ -199,8 +289,8 @@ INVALID_LINES = {
     ),
     "emotion 7": (lambda lines: with_field(lines, 9, 0, "7"), ["row 9, emotion", "'7'", "0 to 6"]),
     "unknown Usage": (
-        lambda lines: with_field(lines, 9, 2, "Test"),
-        ["row 9, Usage", "'Test'", "Training, PublicTest, PrivateTest"],
+        lambda lines: with_field(lines, 9, 2, "Holdout"),
+        ["row 9, Usage", "'Holdout'", "Training, PublicTest, PrivateTest"],
     ),
     "row after a blank line": (
         lambda lines: [*lines[:3], "", *with_field(lines, 3, 0, "7")[3:]],
