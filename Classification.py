@@ -33,6 +33,7 @@ from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
 from pipeline.workflow.fingerprint import compute_fingerprint
 from pipeline.workflow.formatting import format_count
+from pipeline.workflow.results_index import record_network
 from pipeline.workflow.settings import NonNegativeFloat, Seed
 from pipeline.workflow.steps import RESULTS
 
@@ -78,7 +79,10 @@ def report_test_split(settings: Settings, store: ArtifactStore) -> None:
     options = {"labels": range(len(EMOTIONS)), "target_names": EMOTIONS, "zero_division": 0}
     print(classification_report(predictions.labels, predictions.predicted, digits=3, **options))
     report = classification_report(predictions.labels, predictions.predicted, output_dict=True, **options)
-    write_json(RESULTS / "classification_report.json", {"data": source["label"], "split": "test", **report})
+    with record_network(store, "classification_report.json"):
+        write_json(
+            RESULTS / "classification_report.json", {"data": source["label"], "split": "test", **report}
+        )
     print("  table: results/classification_report.json")
 
     rng = np.random.default_rng(settings.seed)
@@ -88,7 +92,7 @@ def report_test_split(settings: Settings, store: ArtifactStore) -> None:
         indices = rng.choice(np.flatnonzero(mask), n_examples, replace=False)
         panels = [to_panel(faces[index], predictions, index) for index in indices]
         rows.append((f"{heading}: {mask.sum():,} of {format_count(len(mask), 'test face')}", panels))
-    plots.save_figure(plots.draw_gallery(rows), "examples.png", source, settings.show)
+    plots.save_figure(plots.draw_gallery(rows), "examples.png", source, settings.show, store)
 
 
 def to_panel(pixels: np.ndarray, predictions: Predictions, index: int) -> plots.FacePanel:
@@ -121,8 +125,10 @@ def classify_images(images: list[str], settings: Settings, store: ArtifactStore)
         if summary.is_empty:  # keep the tables of the previous run
             log.discard()
             raise ValueError(f"None of the {format_count(len(files), 'file')} could be read.")
-        log.finish(settings.formats)
-    print(f"  table: {', '.join(f'results/classification.{name}' for name in settings.formats)}")
+        tables = [f"classification.{name}" for name in settings.formats]
+        with record_network(store, *tables, digests={"classifier": model_sha256}):
+            log.finish(settings.formats)
+    print(f"  table: {', '.join(f'results/{table}' for table in tables)}")
     if settings.annotate and settings.faces == "detect" and summary.emotions:
         print("  annotated copies: results/classified/")
     file_classifier.save_gallery(settings.show)

@@ -35,7 +35,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     faces, source = store.read("test_x"), store.read("source")
     counts, shares = confusion_counts(predictions), confusion_shares(predictions)
     figure = plot_matrices(counts, shares)
-    plots.save_figure(figure, "confusion_matrix.png", source, settings.show)
+    plots.save_figure(figure, "confusion_matrix.png", source, settings.show, store)
 
     pairs = find_confused_pairs(counts, settings.pairs)
     for true, predicted in pairs:
@@ -44,7 +44,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
             f"  {EMOTIONS[true]} predicted as {EMOTIONS[predicted]}: {count} faces, {share:.1%} of {EMOTIONS[true]}"
         )
     figure = plot_pairs(pairs, faces, predictions, settings.faces)
-    plots.save_figure(figure, "confused_pairs.png", source, settings.show)
+    plots.save_figure(figure, "confused_pairs.png", source, settings.show, store)
 
 
 def plot_matrices(counts: np.ndarray, shares: np.ndarray) -> plt.Figure:

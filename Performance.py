@@ -29,6 +29,7 @@ from pipeline.reporting import run_log
 from pipeline.training.fast_layers import build_fast_copy
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
+from pipeline.workflow.results_index import record_network
 from pipeline.workflow.settings import PositiveInt
 from pipeline.workflow.steps import RESULTS
 
@@ -58,8 +59,9 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         predictions[split], splits[split] = evaluate_split(model, faces, ground_truth[prefix], settings)
 
     metrics = describe_run(trained, model, store) | {"tta": settings.tta, "splits": splits}
-    write_json(RESULTS / "metrics.json", metrics)
     store.write(predictions=predictions, metrics=metrics)
+    with record_network(store, "metrics.json"):
+        write_json(RESULTS / "metrics.json", metrics)
     accuracies = {split: figures["accuracy"] for split, figures in splits.items()}
     run_log.set_accuracies(store, store.inputs["trained_model"], accuracies)
     print_metrics(metrics)

@@ -31,6 +31,7 @@ from pipeline.models import serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import atomic_write, write_json, write_text
+from pipeline.workflow.results_index import forget_network, list_other_networks, record_network
 from pipeline.workflow.settings import PositiveInt
 from pipeline.workflow.steps import RESULTS, ROOT
 
@@ -49,6 +50,14 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     model = serialization.unpack(trained)
     name = settings.name or f"FER_CNN_{trained['name']}"
     folder = ROOT / settings.folder
+    if settings.folder == "results":
+        suffixes = [
+            *(FORMATS[format_name].suffix for format_name in settings.formats),
+            ".json",
+            ".md",
+            ".zip",
+        ]
+        forget_network(store, *(f"{name}{suffix}" for suffix in suffixes))
 
     formats, errors = export_formats(settings, model, folder, name, store)
     if not formats:
@@ -61,10 +70,11 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     write_json(RESULTS / "metrics.json", store.read("metrics") | {"exports": formats})
     print(f"  Saved the model card as {settings.folder}/{name}.md and .json")
     if settings.folder == "results":
-        write_zip(
-            folder / f"{name}.zip", [folder / file for file in (*formats, f"{name}.json", f"{name}.md")]
-        )
+        files = [*formats, f"{name}.json", f"{name}.md"]
+        with record_network(store, *files, f"{name}.zip"):
+            write_zip(folder / f"{name}.zip", [folder / file for file in files])
         print(f"  Saved all files in {settings.folder}/{name}.zip")
+        print_other_networks(store)
     if errors:
         raise ValueError(" ".join(["Some formats were not saved.", *errors]))
 
@@ -104,6 +114,12 @@ def format_table(formats: dict[str, dict[str, Any]]) -> str:
         "faces/s in batches": table.faces_per_second.map("{:,.0f}".format),
     }
     return pd.DataFrame(columns).to_string()
+
+
+def print_other_networks(store: ArtifactStore) -> None:
+    """Name the exported files in results/ that are not of the trained network, such as of a format not chosen now."""
+    if other := list_other_networks(store, sorted(path.name for path in RESULTS.glob("FER_CNN_*"))):
+        print(f"  Of another network than the trained one: {', '.join(other)}")
 
 
 def write_zip(path: Path, files: list[Path]) -> None:

@@ -33,7 +33,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     plot_curves(right, history, "loss", best_epoch, "{:.2f}")
     left.yaxis.set_major_formatter("{x:.0%}")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
-    plots.save_figure(figure, "learning_curves.png", source, settings.show)
+    plots.save_figure(figure, "learning_curves.png", source, settings.show, store)
 
 
 def plot_curves(

@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 import webbrowser
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from matplotlib.figure import Figure
 
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures.palette import EMOTION_COLORS
+from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
+from pipeline.workflow.results_index import record_network
 from pipeline.workflow.steps import RESULTS
 
 matplotlib.use("Agg")  # figures are files; no window opens while plotting
@@ -64,12 +67,15 @@ class FacePanel:
     label: int | None = None
 
 
-def save_figure(figure: Figure, name: str, source: dict[str, Any], show: bool = False) -> Path:
+def save_figure(
+    figure: Figure, name: str, source: dict[str, Any], show: bool = False, store: ArtifactStore | None = None
+) -> Path:
     """Save a figure atomically as results/<name>, with a footer that names its data, and close it.
 
     Args:
         source: step 2's artifact of that name.
         show: also open the file, where there is a display.
+        store: of a figure that depends on a network: what the figure shows has been read from it.
 
     Returns:
         The path of the file.
@@ -86,7 +92,7 @@ def save_figure(figure: Figure, name: str, source: dict[str, Any], show: bool = 
         parse_math=False,  # a file's name may have dollar signs
     )
     path = RESULTS / name
-    with atomic_write(path) as unfinished:
+    with record_network(store, name) if store else nullcontext(), atomic_write(path) as unfinished:
         figure.savefig(unfinished)
     plt.close(figure)
     print(f"  figure: results/{printable(name)}")

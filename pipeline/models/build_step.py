@@ -9,6 +9,7 @@ from pipeline.models import model_diagram, serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json, write_text
+from pipeline.workflow.results_index import record_network
 from pipeline.workflow.steps import RESULTS
 
 BuildFunction = Callable[[Any, tuple[int, int, int]], keras.Model]
@@ -29,9 +30,12 @@ def run_build_step(build: BuildFunction, settings_class: type) -> None:
         model = build(settings, face_shape)
 
         model.summary()
-        write_text(RESULTS / "model.txt", model_diagram.format_summary(model))
-        write_json(RESULTS / "model.json", {"name": model.name, "layers": model_diagram.layer_table(model)})
-        model_diagram.draw_diagram(model, "model.png", source, settings.show)
         store.write(model=serialization.pack(model))
+        with record_network(store, "model.txt", "model.json"):
+            write_text(RESULTS / "model.txt", model_diagram.format_summary(model))
+            write_json(
+                RESULTS / "model.json", {"name": model.name, "layers": model_diagram.layer_table(model)}
+            )
+        model_diagram.draw_diagram(model, "model.png", source, settings.show, store)
 
     run_step(main, settings_class)

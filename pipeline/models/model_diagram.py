@@ -8,6 +8,7 @@ from matplotlib.patches import Rectangle
 
 from pipeline.figures import plots
 from pipeline.models.backend import keras
+from pipeline.workflow.artifacts import ArtifactStore
 
 LAYER_COLORS = {"Conv": "#56B4E9", "Pool": "#E69F00", "Dense": "#009E73", "Input": "#BBBBBB"}
 OTHER_LAYER_COLOR = "#CCCCCC"
@@ -37,11 +38,13 @@ def layer_table(model: keras.Model) -> list[dict[str, Any]]:
     return rows
 
 
-def draw_diagram(model: keras.Model, name: str, source: dict[str, Any], show: bool = False) -> None:
+def draw_diagram(
+    model: keras.Model, name: str, source: dict[str, Any], show: bool, store: ArtifactStore
+) -> None:
     """Draw the layers from left to right and save the figure as results/<name>.
 
     Feature maps are stacks of squares and vectors are bars, sized by the output shape. Captions give the type, output
-    shape and parameters. `source` is the artifact of step 2 that names the data set.
+    shape and parameters. `source` is the artifact of step 2 that names the data set; `store` has the network.
     """
     rows = layer_table(model)[:MAX_LAYERS]
     figure, axes = plt.subplots(figsize=(max(8.0, 1.35 * len(rows)), 3.4))
@@ -59,7 +62,7 @@ def draw_diagram(model: keras.Model, name: str, source: dict[str, Any], show: bo
     axes.set_axis_off()
     axes.set_title(f"{model.name}: {model.count_params():,} parameters")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
-    plots.save_figure(figure, name, source, show)
+    plots.save_figure(figure, name, source, show, store)
 
 
 def _layer_color(layer_type: str) -> str:

@@ -16,6 +16,7 @@ from pipeline.reporting import report_data, report_figures
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_text
 from pipeline.workflow.formatting import shell_quote
+from pipeline.workflow.results_index import check_network
 from pipeline.workflow.steps import RESULTS, STEPS
 
 TEMPLATE = Path(__file__).with_name("templates") / "report.html"
@@ -37,6 +38,16 @@ def write_report() -> Path:
 def collect_sections(store: ArtifactStore) -> dict[str, Any]:
     """Return the variables of the template: sections, each with its content or the reason why there is none."""
     image = report_figures.embed_image
+
+    def of_network(name: str, build: Callable[[], Any]) -> Callable[[], Any]:
+        """Show a file in results/ only if it belongs to the network in data/."""
+
+        def build_checked() -> Any:
+            check_network(store, name)
+            return build()
+
+        return build_checked
+
     sections: dict[str, tuple[int, Callable[[], Any]]] = {  # name: number of its step, builder
         "environment": (1, lambda: store.read("environment")),
         "source": (2, lambda: store.read("source")),
@@ -45,17 +56,17 @@ def collect_sections(store: ArtifactStore) -> dict[str, Any]:
         "distribution": (4, lambda: image("class_distribution.png")),
         "faces": (5, lambda: image("emotions.png")),
         "mean_faces": (5, lambda: image("mean_faces.png")),
-        "diagram": (7, lambda: image("model.png")),
-        "layers": (7, report_data.collect_layers),
+        "diagram": (7, of_network("model.png", lambda: image("model.png"))),
+        "layers": (7, of_network("model.json", report_data.collect_layers)),
         "runs": (8, report_data.collect_runs),
-        "metrics": (9, report_data.collect_metrics),
+        "metrics": (9, of_network("metrics.json", report_data.collect_metrics)),
         "confusion": (9, lambda: report_figures.build_confusion_rows(store)),
         "examples": (9, lambda: report_figures.select_examples(store)),
         "reliability": (9, lambda: report_figures.build_reliability_bins(store)),
-        "curves": (10, lambda: image("learning_curves.png")),
-        "pairs": (11, lambda: image("confused_pairs.png")),
-        "per_emotion": (12, report_data.collect_emotions),
-        "exports": (13, report_data.collect_exports),
+        "curves": (10, of_network("learning_curves.png", lambda: image("learning_curves.png"))),
+        "pairs": (11, of_network("confused_pairs.png", lambda: image("confused_pairs.png"))),
+        "per_emotion": (12, of_network("classification_report.json", report_data.collect_emotions)),
+        "exports": (13, lambda: report_data.collect_exports(store)),
     }
     content = {name: _build_section(step, build) for name, (step, build) in sections.items()}
     return content | {"steps": report_data.collect_steps(store), "created": datetime.now().astimezone()}
@@ -63,7 +74,7 @@ def collect_sections(store: ArtifactStore) -> dict[str, Any]:
 
 def _build_section(number: int, build: Callable[[], Any]) -> dict[str, Any]:
     """Return {"content": the result of `build`}, or {"reason": why it is missing and the command to run}."""
-    remedy = f"Run: python {shell_quote(STEPS[number - 1].script)}"
+    remedy = f"Run: python3 {shell_quote(STEPS[number - 1].script)}"
     try:
         return {"content": build()}
     except FileNotFoundError:

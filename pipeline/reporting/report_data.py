@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.data.fer2013 import EMOTIONS, SPLITS
 from pipeline.reporting import run_log
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.results_index import check_network
 from pipeline.workflow.steps import RESULTS, STEPS
 
 SPLIT_METRICS = (
@@ -87,11 +88,12 @@ def collect_emotions() -> list[ReportData]:
     return [{"emotion": e} | {name: float(report[e][name]) for name in names} for e in EMOTIONS]
 
 
-def collect_exports() -> list[ReportData]:
-    """Return the exported files that the newest model card in results/ lists."""
+def collect_exports(store: ArtifactStore) -> list[ReportData]:
+    """Return the exported files that the newest model card in results/ lists, if it is of the network in data/."""
     cards = sorted(RESULTS.glob("FER_CNN_*.json"), key=lambda path: path.stat().st_mtime)
     if not cards:
         raise FileNotFoundError("There is no model card in results/.")
+    check_network(store, cards[-1].name)
     formats = json.loads(cards[-1].read_text(encoding="utf-8"))["formats"]
     numbers = ("bytes", "largest_difference", "milliseconds")
     return [

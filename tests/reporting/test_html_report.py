@@ -77,18 +77,20 @@ def test_steps_that_have_not_run_leave_no_number_on_the_page(project):
     title = re.search(r"<title>(.*?)</title>", page).group(1)
     invisible = r"<(style|script)>.*?</\1>|<svg.*?</svg>|<footer>.*?</footer>|<[^>]+>"
     visible = re.sub(invisible, " ", page, flags=re.DOTALL).replace(title, "")
-    visible = re.sub(r"Step \d+ has not run yet|\d+\s+\S+\.py\s+has not run|LeNet-5_model", " ", visible)
+    visible = re.sub(
+        r"Step \d+ has not run yet|\d+\s+\S+\.py\s+has not run|LeNet-5_model|python3", " ", visible
+    )
     assert not re.search(r"\d", visible), "a number is part of the template"
 
 
 def test_an_incomplete_run_shows_its_steps_and_the_command_for_the_next(prepared, tmp_path):
     page = write_report(prepared.copy(tmp_path / "half"))
-    assert "Step 9 has not run yet. Run: python Performance.py" in page
+    assert "Step 9 has not run yet. Run: python3 Performance.py" in page
     assert "168,971" in page, "the parameters of the network, which has been built"
 
 
 def test_the_command_for_step_10_is_quoted(project):
-    assert 'python "Visualize_Training_&_Validation.py"' in html.unescape(write_report(project))
+    assert 'python3 "Visualize_Training_&_Validation.py"' in html.unescape(write_report(project))
 
 
 def test_html_in_names_is_escaped(copy):
@@ -113,7 +115,7 @@ def test_files_with_another_schema_are_reported_with_their_step(copy):
     reasons = re.findall(r'class="absent">(.*?)</p>', write_report(copy))
     assert len(reasons) >= 5
     for step, script in ((9, "Performance.py"), (3, "Analizing_DataSet.py")):
-        assert any(f"step {step} " in reason and f"python {script}" in reason for reason in reasons)
+        assert any(f"step {step} " in reason and f"python3 {script}" in reason for reason in reasons)
 
 
 def test_metrics_of_another_data_set_are_marked_and_stale_artifacts_are_not_shown(copy):
@@ -121,6 +123,36 @@ def test_metrics_of_another_data_set_are_marked_and_stale_artifacts_are_not_show
     page = write_report(copy)
     assert "measured on another data set" in page
     assert any("stale" in reason for reason in re.findall(r'class="absent">(.*?)</p>', page))
+
+
+def test_results_of_an_earlier_network_are_never_shown_with_those_of_another(copy):
+    def absent() -> str:
+        return " ".join(re.findall(r'class="absent">(.*?)</p>', html.unescape(write_report(copy))))
+
+    old_exports = sorted(path.name for path in copy.results.glob("FER_CNN_*.tflite"))
+    copy.run("Compiling_model.py", "--epochs", 1)
+    assert absent().count("From an earlier network") == 5, "metrics, curves, pairs, per emotion, exports"
+
+    copy.run("Performance.py")
+    metrics = json.loads((copy.results / "metrics.json").read_text(encoding="utf-8"))
+    reasons = absent()
+    assert f"{metrics['splits']['test']['accuracy']:.2%}" in (copy.results / "report.html").read_text("utf-8")
+    for script in ("Visualize_Training", "Confusion_Matrix.py", "Classification.py", "Save_model.py"):
+        assert re.search(rf'From an earlier network\. Run: python3 "?{script}', reasons), script
+
+    copy.run("Classification.py")
+    printed = copy.run("Save_model.py", "--formats", "keras")
+    assert "Classification.py" not in absent() and "Save_model.py" not in absent()
+    assert all(name in printed for name in old_exports), "the file of the earlier network is still there"
+
+    copy.run("Performance.py", "--tta", 2)
+    assert "earlier predictions of this network. Run: python3 Classification.py" in absent()
+
+
+def test_a_network_that_is_built_but_not_trained_is_not_shown_with_the_metrics_of_another(copy):
+    copy.run("LeNet-5_model.py", "--seed", 7)
+    page = html.unescape(write_report(copy))
+    assert page.count("not trained yet. Run: python3 Compiling_model.py") == 2, "diagram and table of layers"
 
 
 def test_two_reports_at_the_same_time_are_both_complete(copy):

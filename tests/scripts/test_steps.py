@@ -41,7 +41,7 @@ def test_each_step_reads_and_writes_what_steps_declares(finished):
         for pattern in step.results:
             assert any(finished.results.glob(pattern)), f"{step.script} did not write {pattern}"
     declared = {pattern.replace("*", "LeNet-5") for step in STEPS for pattern in step.results}
-    assert {path.name for path in finished.results.iterdir()} == {*declared, "report.html"}
+    assert {path.name for path in finished.results.iterdir()} == {*declared, "report.html", "networks.json"}
 
 
 def test_no_temporary_or_unlisted_file_remains(finished):
