@@ -31,7 +31,7 @@ from pipeline.workflow.steps import RESULTS
 
 @dataclass
 class Settings:
-    source: str = "0"  # number of a camera, path of a video file, or URL of a stream
+    source: str = "0"  # number of a camera or path of its device, path of a video file, or URL of a stream
     model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
 
     smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the average of the probabilities; 0: none
@@ -43,6 +43,7 @@ class Settings:
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
+    complete_recordings_on_signals()
     classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL)
     window = None if settings.headless else Window()
     frame_pipeline = FramePipeline(classifier, smoothing=settings.smoothing)
@@ -64,9 +65,16 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     print(f"  {format_count(live_view.n_frames, 'frame')} in {live_view.seconds:.1f} s")
 
 
+def complete_recordings_on_signals() -> None:
+    """Let a shutdown (SIGTERM) and a closed terminal (SIGHUP) do what Ctrl-C does, unless they are ignored (nohup)."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def record(live_view: LiveView) -> None:
-    """Record without a window until the source ends or the process gets SIGINT or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a shutdown, too, completes the recording
+    """Record without a window until the source ends or a signal interrupts."""
     path = relative_to_root(live_view.start_recording())
     print(f"  recording to {path}.mp4 and {path}.csv; press Ctrl-C to stop", flush=True)
     while live_view.next_image() is not None:

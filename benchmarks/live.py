@@ -26,7 +26,7 @@ import numpy as np
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.annotate import annotate_faces
 from pipeline.vision.frame_pipeline import FramePipeline
-from pipeline.vision.video_io import open_video_writer
+from pipeline.vision.video_writer import open_video_writer
 from pipeline.workflow.steps import ROOT
 
 WIDTH, HEIGHT = 640, 480  # pixels

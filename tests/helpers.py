@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import skimage
 from PIL import Image
@@ -118,6 +119,19 @@ def encode_png(width: int, height: int, depth: int = 8, color: int = 2, rows: in
     pixels = b"".join(compressor.compress(row) for _ in range(rows)) + compressor.flush()
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def damage_frames(path: Path, *numbers: int) -> Path:
+    """Overwrite most bytes of some frames, the first of which has the number 1."""
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        places = [(packets[number - 1].pos, packets[number - 1].size) for number in numbers]
+    content = bytearray(path.read_bytes())
+    for position, size in places:
+        start, end = position + 8, position + size * 3 // 4
+        content[start:end] = np.random.default_rng(0).bytes(end - start)
+    path.write_bytes(content)
+    return path
 
 
 def write_invalid_images(folder: Path) -> list[str]:

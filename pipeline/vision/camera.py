@@ -1,12 +1,19 @@
 """Read the newest frame of a camera, a stream, or a video file that plays in real time."""
 
+import os
+import re
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 import cv2
 
-from pipeline.vision.video_io import Frame, get_fps, open_capture
+from pipeline.vision.video_io import DEFAULT_FPS, MAX_FPS, Frame, VideoReader
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: the exceptions below report errors
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 THREAD_STOP_TIMEOUT_S = 2.0
 
@@ -15,7 +22,7 @@ class Camera:
     """Read frames in a background thread, and keep the newest only. A context manager that closes the source.
 
     Args:
-        source: number of a camera, URL of a stream, or path of a video file.
+        source: number of a camera, path of its device, URL of a stream, or path of a video file.
 
     Attributes:
         is_file: whether the source is a video file.
@@ -28,10 +35,16 @@ class Camera:
 
     def __init__(self, source: str):
         self.source = source
-        self.is_file = not source.isdigit() and "://" not in source
-        self.capture = self._open()
-        self.fps = get_fps(self.capture)
+        device = find_device(source)
+        self.is_file = device is None and "://" not in source
+        if self.is_file:
+            self.reader = VideoReader(Path(source).expanduser())
+            self.fps, self.frames = self.reader.fps, self._play()
+        else:
+            self.capture = open_capture(source, device)
+            self.fps, self.frames = get_fps(self.capture), self._capture()
         self.frame: Frame | None = None
+        self.error: ValueError | None = None
         self.ended = False
         self.frame_changed = threading.Condition()
         self.stop_requested = threading.Event()
@@ -46,60 +59,59 @@ class Camera:
             timeout: in seconds.
 
         Raises:
-            ValueError: no frame arrived before the timeout.
+            ValueError: no frame arrived before the timeout, or the video file has none.
         """
         with self.frame_changed:
             if not self.frame_changed.wait_for(lambda: self.ended or self._frame_number > after, timeout):
                 raise ValueError(
                     f"No frame has arrived from {self.source} for {timeout:g} seconds. Check that it is connected."
                 )
-            return self.frame if self._frame_number > after else None
+            if self._frame_number > after:
+                return self.frame
+            if self.error:
+                raise self.error
+            return None
 
     @property
     def _frame_number(self) -> int:
         return self.frame.number if self.frame else 0
 
-    def _open(self) -> cv2.VideoCapture:
-        if self.is_file:
-            return open_capture(Path(self.source).expanduser())
-        capture = cv2.VideoCapture(int(self.source) if self.source.isdigit() else self.source)
-        if capture.isOpened():
-            return capture
-        if self.source.isdigit():
-            raise ValueError(
-                f"Camera {self.source} cannot be opened: it does not exist, another program uses it, or the system "
-                "denies access. Select another camera with --source 1, or a video file with --source FILE."
-            )
-        raise ValueError(
-            f"The stream {self.source} cannot be opened. Check its address, and that its server responds."
-        )
-
     def _run(self) -> None:
-        """Read frames until the source ends or fails, then release it and wake a waiting `newest`."""
+        """Keep the newest frame until the source ends or fails, then release it and wake a waiting `newest`."""
         try:
-            self._read_frames()
+            for frame in self.frames:
+                with self.frame_changed:
+                    self.frame = frame
+                    self.frame_changed.notify_all()
+                if self.stop_requested.is_set():
+                    break
+        except ValueError as error:
+            self.error = error
         finally:
-            self.capture.release()
+            self.reader.close() if self.is_file else self.capture.release()
             with self.frame_changed:
                 self.ended = True
                 self.frame_changed.notify_all()
 
-    def _read_frames(self) -> None:
-        number, start = 0, cv2.getTickCount()
-        while not self.stop_requested.is_set():
+    def _capture(self) -> Iterator[Frame]:
+        """Yield the frames of a camera or a stream as they arrive."""
+        number, start = 0, time.perf_counter()
+        while True:
             success, bgr = self.capture.read()
             if not success:
-                break
-            seconds = (cv2.getTickCount() - start) / cv2.getTickFrequency()
-            if self.is_file:  # at the frame rate, as a camera delivers its frames
-                delay = number / self.fps - seconds
-                if delay > 0:
-                    self.stop_requested.wait(delay)
-                seconds = number / self.fps
+                return
+            seconds = time.perf_counter() - start
             number += 1
-            with self.frame_changed:
-                self.frame = Frame(number, seconds, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-                self.frame_changed.notify_all()
+            yield Frame(number, seconds, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+    def _play(self) -> Iterator[Frame]:
+        """Yield the frames of a video file at their times."""
+        start = time.perf_counter()
+        for frame in self.reader:
+            delay = start + frame.seconds - time.perf_counter()
+            if delay > 0:
+                self.stop_requested.wait(delay)
+            yield frame
 
     def __enter__(self) -> "Camera":
         return self
@@ -112,3 +124,54 @@ class Camera:
     ) -> None:
         self.stop_requested.set()
         self.thread.join(THREAD_STOP_TIMEOUT_S)
+
+
+def find_device(source: str) -> int | None:
+    """Return the number of a camera that is given as a number or as a path such as /dev/v4l/by-id/usb-camera.
+
+    Returns:
+        None for a file or a stream.
+
+    Raises:
+        ValueError: the source is a device, but not a camera.
+    """
+    if source.isdecimal():
+        return int(source)
+    if "://" in source:
+        return None
+    path = os.path.realpath(os.path.expanduser(source))
+    match = re.fullmatch(r"/dev/video(\d+)", path)
+    if match:
+        return int(match[1])
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "a device or a pipe"
+        raise ValueError(
+            f"{source} is {kind}, not a camera or a video file. Cameras have numbers (--source 0) or paths such as "
+            "/dev/video0."
+        )
+    return None
+
+
+def open_capture(source: str, device: int | None) -> cv2.VideoCapture:
+    """Open a camera, or a stream if `device` is None.
+
+    Raises:
+        ValueError: it cannot be opened.
+    """
+    capture = cv2.VideoCapture(source if device is None else device)
+    if capture.isOpened():
+        return capture
+    if device is None:
+        raise ValueError(
+            f"The stream {source} cannot be opened. Check its address, and that its server responds."
+        )
+    raise ValueError(
+        f"Camera {source} cannot be opened: it does not exist, another program uses it, or the system "
+        "denies access. Select another camera with --source 1, or a video file with --source FILE."
+    )
+
+
+def get_fps(capture: cv2.VideoCapture) -> float:
+    """Return the frame rate of a camera, DEFAULT_FPS if it is unknown."""
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    return fps if 0 < fps < MAX_FPS else DEFAULT_FPS

@@ -142,9 +142,9 @@ class FileClassifier:
                 track = tracks.setdefault(prediction.track_id, [])
                 track.append((frame.seconds, prediction.probabilities))
             yield from to_rows(printable(path), predictions, frame.number, frame.seconds)
-        if reader.is_truncated:
-            counts = f"read {reader.frames_read:,} of {format_count(reader.frame_count, 'frame')}"
-            print(f"  {printable(path)} is truncated: {counts}")
+        for note in reader.notes:
+            print(f"  {printable(path)}: {note}")
+            yield {"file": printable(path), "note": note}
         if tracks and self.annotate:
             name = add_extension(copy, ".png").relative_to(self.results).as_posix()
             plots.save_figure(plots.plot_emotions_over_time(tracks), name, self._figure_source())

@@ -9,8 +9,10 @@ import numpy as np
 from pipeline.vision.annotate import annotate_faces
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.recognition import Classifier, FacePrediction, recognize_faces
+from pipeline.vision.sound import Sound
 from pipeline.vision.tracker import Tracker
-from pipeline.vision.video_io import Frame, VideoReader, open_video_writer
+from pipeline.vision.video_io import Frame, VideoReader
+from pipeline.vision.video_writer import open_video_writer
 
 
 class FramePipeline:
@@ -52,12 +54,12 @@ def annotate_video(
     with the frame before; with `contextlib.closing` around the generator the copy is complete at once.
 
     Args:
-        output_path: of the copy, .mp4 or .webm; None writes no copy.
+        output_path: of the copy, .mp4, which has the original's times and sound; None writes no copy.
         bars: whether to draw a bar for each emotion, too.
         resize: applied to each annotated image before it is written.
     """
     with ExitStack() as stack:
-        stack.callback(reader.capture.release)
+        stack.callback(reader.close)
         writer = None
         for frame in reader:
             predictions = frame_pipeline.process(frame.image, frame.seconds)
@@ -68,5 +70,6 @@ def annotate_video(
             image = resize(frame.image) if resize else frame.image
             if writer is None:
                 size = image.shape[1], image.shape[0]
-                writer = stack.enter_context(open_video_writer(output_path, reader.fps, size))
-            writer.write(image)
+                sound = Sound(reader.path, reader.start_s)
+                writer = stack.enter_context(open_video_writer(output_path, reader.fps, size, sound))
+            writer.write(image, frame.seconds)

@@ -40,10 +40,15 @@ def write_csv(rows: Iterator[Row], path: Path) -> None:
         write_csv_to(file, rows)
 
 
-def write_csv_to(file: TextIO, rows: Iterable[Row]) -> None:
-    """Write rows as CSV to an open file, with the cells escaped that a spreadsheet would run as formulas."""
+def write_csv_to(file: TextIO, rows: Iterable[Row], header: bool = True) -> None:
+    """Write rows as CSV to an open file, with the cells escaped that a spreadsheet would run as formulas.
+
+    Args:
+        header: whether to write the names of the columns first.
+    """
     table = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-    table.writeheader()
+    if header:
+        table.writeheader()
     for row in rows:
         table.writerow({name: escape_formula(value) for name, value in row.items()})
 

@@ -1,25 +1,40 @@
-"""Read video files frame by frame with timestamps, and write them atomically."""
+"""Read video files frame by frame: upright, with square pixels, and with the timestamp of each frame."""
 
-import os
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
+import av
 import numpy as np
+from av.video.stream import VideoStream
 
-from pipeline.workflow.atomic_io import atomic_write
-from pipeline.workflow.logging import suppress_output
-
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: the exceptions below report errors
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+from pipeline.vision.truncation import is_truncated
+from pipeline.workflow.formatting import format_count
 
 VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
+# What is opened, by content. Playlists (HLS, DASH, concat) are not here: they name further files, which would be read.
+CONTAINERS = (
+    *(
+        "mov",
+        "matroska",
+        "avi",
+        "mpegts",
+        "mpeg",
+        "mpegvideo",
+        "m4v",
+        "flv",
+        "ogg",
+        "asf",
+        "mxf",
+        "dv",
+        "gif",
+    ),
+    *("h264", "hevc", "mjpeg", "ivf", "rm", "nut", "wtv"),
+)
 DEFAULT_FPS = 25.0  # of a video without a valid frame rate
 MAX_FPS = 1000.0  # higher frame rates are not valid
-# Codecs that every build of OpenCV can write: MPEG-4, and VP8, which takes ten times as long but plays in browsers.
-CODECS = {".mp4": "mp4v", ".webm": "VP80"}
+MAX_CONSECUTIVE_FAILURES = 1000  # packets that cannot be decoded, after which the rest of a video is given up
 
 
 @dataclass(frozen=True)
@@ -28,7 +43,7 @@ class Frame:
 
     Attributes:
         number: counted from 1.
-        seconds: timestamp since the start of the video.
+        seconds: timestamp since the first frame.
         image: (height, width, 3) uint8 RGB.
     """
 
@@ -43,12 +58,17 @@ class Frame:
 
 
 class VideoReader:
-    """Iterate over all frames of a video file, once.
+    """Iterate over the frames of a video file, once. Frames that cannot be decoded are skipped and counted.
+
+    Images are rotated as the file's metadata say, and widened or narrowed to square pixels.
 
     Attributes:
-        fps: frame rate, in frames per second.
+        fps: mean frame rate, in frames per second; the frames' own timestamps may be irregular.
+        pixel_aspect: width of a pixel in the file divided by its height.
         frame_count: according to the file's header; an estimate for some formats; 0 if unknown.
         frames_read: so far.
+        frames_lost: packets so far that could not be decoded.
+        start_s: timestamp of the first frame in the file, in seconds; 0 before it was read.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -58,97 +78,96 @@ class VideoReader:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.capture = open_capture(self.path)
-        self.fps = get_fps(self.capture)
-        self.frame_count = max(0, int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self.frames_read = 0
+        self.container = open_container(self.path)
+        stream = self.container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            self.close()
+            raise ValueError(f"{self.path} cannot be read as a video (it has no pictures).")
+        self.stream = stream
+        self.stream.thread_type = "AUTO"
+        self.fps = self._get_fps()
+        self.pixel_aspect = float(self.stream.sample_aspect_ratio or 1)
+        self.frame_count = self._get_frame_count()
+        self.frames_read = self.frames_lost = 0
+        self.start_s = 0.0
 
     def __iter__(self) -> Iterator[Frame]:
         seconds = -1 / self.fps
-        while True:
-            success, bgr = self.capture.read()
-            if not success:
-                break
-            timestamp = self.capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        for decoded in self._decode():
+            if not self.frames_read:
+                self.start_s = decoded.time or 0.0
+            timestamp = -math.inf if decoded.time is None else decoded.time - self.start_s
             # In files without timestamps, the frames follow each other at the frame rate.
             seconds = timestamp if timestamp > seconds else seconds + 1 / self.fps
             self.frames_read += 1
-            yield Frame(self.frames_read, seconds, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-        self.capture.release()
+            yield Frame(self.frames_read, seconds, to_upright_image(decoded, self.pixel_aspect))
+        self.close()
         if not self.frames_read:
             raise ValueError(f"{self.path} cannot be read as a video (it has no frames).")
 
     @property
-    def is_truncated(self) -> bool:
-        """Whether, after the last frame, more were expected. One missing frame is within the estimate's error."""
-        return self.frames_read < self.frame_count - 1
+    def notes(self) -> list[str]:
+        """Say which frames are missing, after the last one; empty if none is."""
+        notes = []
+        if self.frames_lost:
+            frames = format_count(self.frames_lost, "frame")
+            notes.append(f"{frames} could not be decoded; {self.frames_read:,} were read")
+        if is_truncated(self.path):
+            notes.append(f"the file is cut short; {format_count(self.frames_read, 'frame')} could be read")
+        return notes
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+    def _get_fps(self) -> float:
+        rates = (float(rate) for rate in (self.stream.average_rate, self.stream.guessed_rate) if rate)
+        return next((rate for rate in rates if 0 < rate < MAX_FPS), DEFAULT_FPS)
+
+    def _get_frame_count(self) -> int:
+        if self.stream.frames or not self.container.duration:
+            return self.stream.frames
+        return max(0, round(self.container.duration / av.time_base * self.fps))
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """Yield the frames that can be decoded."""
+        failures = 0
+        packets = self.container.demux(self.stream)
+        while failures <= MAX_CONSECUTIVE_FAILURES:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                frames = self.stream.decode(packet)
+            except av.FFmpegError:
+                failures += 1
+                self.frames_lost += 1
+                packets = self.container.demux(self.stream)  # a generator that has raised an error has ended
+                continue
+            failures = 0
+            yield from frames
 
 
-class VideoWriter:
-    """Write a video file.
-
-    Args:
-        path: .mp4 or .webm.
-        fps: frame rate, in frames per second.
-        size: width and height in pixels; an .mp4 is written without the last row or column of an odd size.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-
-    def __init__(self, path: Path, fps: float, size: tuple[int, int]):
-        if not is_utf8(path):
-            raise OSError(f"{path} cannot be written as a video (its name is not valid UTF-8). Rename it.")
-        codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix])
-        with suppress_output():  # FFmpeg warns about the tag of VP8 in each WebM file
-            self.writer = cv2.VideoWriter(str(path), codec, fps, size)
-        if not self.writer.isOpened():
-            raise OSError(f"{path} cannot be written as a video.")
-
-    def write(self, image: np.ndarray) -> None:
-        """Append a frame, (height, width, 3) uint8 RGB."""
-        self.writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-
-
-@contextmanager
-def open_video_writer(path: Path, fps: float, size: tuple[int, int]) -> Iterator[VideoWriter]:
-    """Open a VideoWriter; the file appears at `path` when the context ends.
-
-    After an exception it contains the frames written until then.
-    """
-    with atomic_write(path, keep_partial=True) as temporary:
-        video = VideoWriter(temporary, fps, size)
-        try:
-            yield video
-        finally:
-            video.writer.release()
-
-
-def open_capture(path: Path) -> cv2.VideoCapture:
-    """Open a video file with OpenCV; raises as VideoReader does."""
+def open_container(path: Path) -> "av.container.InputContainer":
+    """Open a video file; raises as VideoReader does."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist or is not a file.")
-    if not is_utf8(path):
-        raise ValueError(f"{path} cannot be read as a video (its name is not valid UTF-8). Rename it.")
-    with open(path, "rb"):  # raises PermissionError, which OpenCV does not report
+    with open(path, "rb"):  # raises PermissionError
         pass
-    capture = cv2.VideoCapture(str(path), cv2.CAP_ANY)
-    if not capture.isOpened():
-        reason = "it is empty" if not path.stat().st_size else "it is truncated or its format is unknown"
-        raise ValueError(f"{path} cannot be read as a video ({reason}).")
-    return capture
-
-
-def get_fps(capture: cv2.VideoCapture) -> float:
-    """Return the frame rate of a video or a camera, DEFAULT_FPS if it is unknown."""
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    return fps if 0 < fps < MAX_FPS else DEFAULT_FPS
-
-
-def is_utf8(path: Path) -> bool:
-    """Return whether a path is valid UTF-8; on other paths OpenCV ends the process."""
+    options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
     try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return av.open(str(path), options=options, metadata_errors="replace")
+    except av.FFmpegError as error:
+        reason = "it is truncated or its format is unknown" if path.stat().st_size else "it is empty"
+        raise ValueError(f"{path} cannot be read as a video ({reason}).") from error
+
+
+def to_upright_image(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
+    """Convert a decoded frame to an image (height, width, 3) uint8 RGB as a player shows it.
+
+    Args:
+        pixel_aspect: width of a pixel divided by its height.
+    """
+    width = max(1, round(frame.width * pixel_aspect))
+    image = frame.reformat(width=width, format="rgb24").to_ndarray()
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))

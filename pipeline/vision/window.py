@@ -1,6 +1,7 @@
 """Show a live view in a window of tkinter, which is part of Python; OpenCV's windows need another build of OpenCV."""
 
 import time
+from types import TracebackType
 
 from PIL import Image
 
@@ -27,6 +28,7 @@ class Window:
         self._open()
         self.is_open, self.is_paused = True, False
         self.message = ""
+        self.error: BaseException | None = None
         self.keys = {
             "q": self.quit,
             "s": self.save_image,
@@ -36,6 +38,7 @@ class Window:
         }
         self.root.bind("<Key>", lambda event: self.keys.get(event.keysym.lower(), lambda: None)())
         self.root.protocol("WM_DELETE_WINDOW", self.quit)
+        self.root.report_callback_exception = self._quit_with_error  # tkinter would print it and go on
 
     def _open(self) -> None:
         try:
@@ -72,6 +75,8 @@ class Window:
                 self.root.update()
         finally:
             self.root.destroy()
+        if self.error:
+            raise self.error
 
     def _show_next_image(self) -> bool:
         from PIL import ImageTk
@@ -88,6 +93,11 @@ class Window:
     def quit(self) -> None:
         """Close the window before its next update."""
         self.is_open = False
+
+    def _quit_with_error(self, kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
+        """Close the window after an error in a key's function, such as a full disk, or a signal that arrives in it."""
+        self.error = error
+        self.quit()
 
     def save_image(self) -> None:
         """Save the current image."""

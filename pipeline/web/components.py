@@ -116,7 +116,7 @@ def video_result(video: AnnotatedVideo) -> str:
             for track_id, probabilities in video.mean_probabilities.items()
         ],
         downloads=[
-            (url, f"{Path(video.name).stem}_annotated.webm", "Save the video"),
+            (url, f"{Path(video.name).stem}_annotated.mp4", "Save the video"),
             _csv_download(video.name, video.rows),
         ],
     )

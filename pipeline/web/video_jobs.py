@@ -66,8 +66,8 @@ class VideoJobs:
         self.discard(session_id)
         reader = VideoReader(path)
         frame_pipeline = FramePipeline(self.classifier, tta=self.tta, smoothing=self.smoothing)
-        # The name is random because everyone who knows it can download the file. Browsers play WebM but not MPEG-4.
-        annotated_path = self.paths[session_id] = self.folder / f"{secrets.token_hex(16)}.webm"
+        # The name is random because everyone who knows it can download the file.
+        annotated_path = self.paths[session_id] = self.folder / f"{secrets.token_hex(16)}.mp4"
         rows: list[Row] = []
         probabilities: dict[int, list[np.ndarray]] = {}
         seconds, is_complete, frames_expected = 0.0, True, self._count_frames(reader)
@@ -85,7 +85,7 @@ class VideoJobs:
             annotated_path.unlink(missing_ok=True)
             raise ValueError(f"{path} was not processed completely because its page was closed.")
         means = {track_id: np.mean(values, axis=0) for track_id, values in probabilities.items()}
-        is_complete = is_complete and not reader.is_truncated
+        is_complete = is_complete and not reader.notes
         return AnnotatedVideo(annotated_path, path.name, rows, means, seconds, is_complete)
 
     def discard(self, session_id: str) -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.vision.video_io import open_video_writer
+from pipeline.vision.video_writer import open_video_writer
 
 BRIGHTNESS_STEP = 16  # gray levels by which a frame of `write_video` is brighter than the one before
 
@@ -43,6 +43,11 @@ class FakeCapture:
         self.frames_left, self.seconds_per_frame = n_frames, seconds_per_frame
         self.hangs, self.opens = hangs, opens
         self.released = threading.Event()
+        self.sources: list[int | str] = []  # that were opened
+
+    def open(self, source: int | str) -> "FakeCapture":
+        self.sources.append(source)
+        return self
 
     def isOpened(self) -> bool:
         return self.opens
@@ -69,7 +74,7 @@ def fake_capture(monkeypatch) -> Callable[..., FakeCapture]:
 
     def create(**options) -> FakeCapture:
         capture = FakeCapture(**options)
-        monkeypatch.setattr(cv2, "VideoCapture", lambda *source: capture)
+        monkeypatch.setattr(cv2, "VideoCapture", capture.open)
         return capture
 
     return create

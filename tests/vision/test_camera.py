@@ -1,5 +1,6 @@
 """A camera returns its newest frame, and reports sources that fail."""
 
+import os
 import time
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from pipeline.vision.camera import Camera
 from pipeline.vision.video_io import DEFAULT_FPS
+from pipeline.vision.video_writer import open_video_writer
 
 
 def test_frames_that_arrive_during_processing_are_skipped(fake_capture):
@@ -77,6 +79,54 @@ def test_a_video_file_plays_at_its_frame_rate(write_video):
     assert numbers[-1] == 8
     np.testing.assert_allclose([frame.seconds for frame in frames], (numbers - 1) / 20)
     np.testing.assert_allclose([frame.image.mean() for frame in frames], 16 * (numbers - 1), atol=5)
+
+
+@pytest.mark.parametrize("seconds", [(0, 0.04, 0.3), (0, 0.2, 0.24, 0.4), (0, 0.5)], ids=str)
+def test_a_video_file_of_variable_rate_plays_at_its_times(tmp_path, seconds):
+    with open_video_writer(tmp_path / "video.mp4", 25, (64, 48)) as writer:
+        for index, time_s in enumerate(seconds):
+            writer.write(np.full((48, 64, 3), 16 * index, np.uint8), time_s)
+    start, arrivals, frames = time.monotonic(), [], []
+    with Camera(str(tmp_path / "video.mp4")) as camera:
+        while frame := camera.newest(after=frames[-1].number if frames else 0):
+            arrivals.append(time.monotonic() - start)
+            frames.append(frame)
+    assert frames[-1].number == len(seconds)
+    for frame, arrival in zip(frames, arrivals, strict=True):
+        assert (
+            frame.seconds == pytest.approx(seconds[frame.number - 1], abs=1e-3) and arrival >= frame.seconds
+        )
+
+
+@pytest.mark.parametrize("path", ["/dev/video0", "/dev/video12"])
+def test_a_camera_may_be_given_by_the_path_of_its_device(fake_capture, tmp_path, path):
+    """Also by a link, as those in /dev/v4l/by-id and by-path."""
+    link = tmp_path / "usb-camera-index0"
+    link.symlink_to(path)
+    for source in (path, str(link)):
+        capture = fake_capture(n_frames=1)
+        with Camera(source) as camera:
+            assert not camera.is_file and camera.newest().number == 1
+        assert capture.sources == [int(path.removeprefix("/dev/video"))]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such devices")
+@pytest.mark.parametrize("source", ["/dev/null", "/dev/zero", "/dev", "pipe.mp4"])
+def test_a_source_that_is_neither_camera_nor_file_is_refused(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.mp4")
+    with pytest.raises(ValueError, match=f"{source}.*not a camera"):
+        Camera(source)
+
+
+def test_a_video_file_that_ends_before_its_first_frame_is_named(tmp_path, write_video):
+    path = write_video()
+    content = bytearray(path.read_bytes())
+    start, end = content.index(b"mdat") + 4, content.rindex(b"moov") - 4
+    content[start:end] = bytes(end - start)
+    path.write_bytes(content)
+    with Camera(str(path)) as camera, pytest.raises(ValueError, match=r"video\.mp4"):
+        camera.newest()
 
 
 def test_leaving_the_context_stops_the_thread_and_releases_the_source(fake_capture):

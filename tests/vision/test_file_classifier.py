@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from helpers import load_astronaut, read_rows
+from helpers import damage_frames, load_astronaut, read_rows
 from PIL import Image
 
 from pipeline.data import image_io
@@ -19,8 +20,8 @@ from pipeline.vision import annotate
 from pipeline.vision.annotate import EMOTION_RGB
 from pipeline.vision.file_classifier import FileClassifier
 from pipeline.vision.inputs import find_inputs
-from pipeline.vision.results_log import ResultsLog
-from pipeline.vision.video_io import open_video_writer
+from pipeline.vision.results_log import NOT_READ, ResultsLog
+from pipeline.vision.video_writer import open_video_writer
 
 Rows = list[dict[str, str]]
 
@@ -128,6 +129,22 @@ def test_copies_of_files_from_several_folders_have_different_paths(classify, tmp
     classify("../a/x.jpg", "in/z.jpg")
     assert [path.name for path in (tmp_path / "results").iterdir() if path.is_dir()] == ["classified"]
     assert {place: (tmp_path / place).read_bytes() for place in places} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("numbers", [(3,), (2, 5), (4, 5, 6)], ids=str)
+def test_the_table_says_how_many_frames_of_a_video_were_lost(classify, tmp_path, numbers):
+    with av.open(str(tmp_path / "x.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 250, 250, "yuvj420p"
+        for _ in range(8):
+            frame = av.VideoFrame.from_image(load_astronaut())
+            container.mux(stream.encode(frame.reformat(format="yuvj420p")))
+    *rows, last = classify(damage_frames(tmp_path / "x.avi", *numbers))
+    expected = [number for number in range(8) if number + 1 not in numbers]
+    assert [round(10 * float(row["seconds"])) for row in rows] == expected
+    assert {row["emotion"] for row in rows} == {"Happy"}
+    assert not last["emotion"] and str(len(numbers)) in last["note"] and not last["note"].startswith(NOT_READ)
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read all files")

@@ -30,7 +30,8 @@ from pipeline.vision.inputs import find_inputs
 from pipeline.vision.recognition import recognize_faces
 from pipeline.vision.results_log import ResultsLog
 from pipeline.vision.results_summary import summarize_results
-from pipeline.vision.video_io import VideoReader, open_video_writer
+from pipeline.vision.video_io import VideoReader
+from pipeline.vision.video_writer import open_video_writer
 
 pytestmark = pytest.mark.slow  # its fixture classifies forty files
 

@@ -11,7 +11,8 @@ from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
 from pipeline.vision.annotate import EMOTION_RGB
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
-from pipeline.vision.video_io import VideoReader, open_video_writer
+from pipeline.vision.video_io import VideoReader
+from pipeline.vision.video_writer import open_video_writer
 
 FPS = 8.0
 N_FRAMES = 6

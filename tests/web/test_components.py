@@ -37,7 +37,7 @@ def create_image() -> LoadedImage:
 def create_video(tmp_path, **changes: object) -> AnnotatedVideo:
     face = create_face()
     values = {
-        "path": tmp_path / "copy.webm",
+        "path": tmp_path / "copy.mp4",
         "name": "party.mp4",
         "rows": to_rows("party.mp4", [face], 1, 0.0),
         "mean_probabilities": {1: face.probabilities},
@@ -106,7 +106,7 @@ def test_file_names_are_escaped(tmp_path):
 def test_video_result_says_whether_the_video_is_complete(tmp_path):
     complete = components.video_result(create_video(tmp_path))
     incomplete = components.video_result(create_video(tmp_path, is_complete=False))
-    assert "1 face in 2.0 seconds." in complete and "copy.webm" in complete
+    assert "1 face in 2.0 seconds." in complete and "copy.mp4" in complete
     assert "time limit" in incomplete and "time limit" not in complete
 
 

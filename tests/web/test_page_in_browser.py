@@ -180,7 +180,7 @@ def test_annotated_video_plays_and_is_deleted_when_its_tab_is_closed(open_page, 
     assert panel.locator(".card h2").inner_text().startswith("Happy")
     _, (_, *rows) = download_table(page, "link", panel)
     assert len(rows) == 12  # a face in each frame
-    assert [path.suffix for path in server.stored_files()] == [".webm"], "the upload is still stored"
+    assert [path.suffix for path in server.stored_files()] == [".mp4"], "the upload is still stored"
 
     page.close()
     deadline = time.monotonic() + 30
