@@ -198,7 +198,7 @@ def test_pre_processing_appends_validation_to_train_on_request(project, flawed):
 
 def test_broken_library_is_named_with_the_command_that_installs_it(project):
     (project.root / "seaborn.py").write_text("raise ImportError('not today')\n")
-    printed = project.run("Import_Libraries.py", status=1)
+    printed = project.run("Import_Libraries.py", status=1, fork=False)
     assert "seaborn" in printed and "not today" in printed and "pip install seaborn" in printed
 
 

@@ -190,7 +190,7 @@ def test_a_missing_camera_is_an_error_with_a_remedy(webcam):
 
 def test_neither_tensorflow_nor_matplotlib_is_imported(webcam, video, monkeypatch):
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # prints "import time: self | total | module"
-    output = webcam.run("Webcam.py", "--source", video, "--headless", "--seconds", 0.2)
+    output = webcam.run("Webcam.py", "--source", video, "--headless", "--seconds", 0.2, fork=False)
     lines = (line for line in output.splitlines() if line.startswith("import time:"))
     imported = {line.rpartition("|")[2].strip() for line in lines}
     assert "cv2" in imported and not {"tensorflow", "keras", "pandas", "matplotlib"} & imported
