@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.vision.annotate import annotate_faces
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.recognition import Classifier, FacePrediction, recognize_faces
+from pipeline.vision.scene_cut import SceneCutDetector
 from pipeline.vision.sound import Sound
 from pipeline.vision.tracker import Tracker
 from pipeline.vision.video_io import Frame, VideoReader
@@ -17,6 +18,8 @@ from pipeline.vision.video_writer import open_video_writer
 
 class FramePipeline:
     """Recognize the faces in consecutive frames of one video or camera. Not thread-safe.
+
+    After a cut, all faces get new track ids, and are not smoothed with those before.
 
     Args:
         classifier: predicts the emotions of the cropped faces.
@@ -28,6 +31,7 @@ class FramePipeline:
     def __init__(self, classifier: Classifier, *, tta: int = 1, smoothing: float = 0.4, max_age: float = 1.0):
         self.classifier, self.tta = classifier, tta
         self.detector, self.tracker = FaceDetector(live=True), Tracker(smoothing, max_age)
+        self.cut_detector = SceneCutDetector()
 
     def process(self, image: np.ndarray, seconds: float) -> list[FacePrediction]:
         """Return the tracked faces of the frame at `seconds`, the largest first.
@@ -36,6 +40,8 @@ class FramePipeline:
             image: (height, width, 3) uint8 RGB; it is not drawn on.
             seconds: since the start of the video; increases from frame to frame.
         """
+        if self.cut_detector.update(image):
+            self.tracker.end_tracks()
         predictions = recognize_faces(image, self.detector, self.classifier, self.tta)
         return self.tracker.update(predictions, seconds)
 

@@ -10,6 +10,7 @@ from pipeline.vision.face_detector import intersection_over_min, iou
 from pipeline.vision.recognition import FacePrediction
 
 MATCH_THRESHOLD = 0.3  # least intersection over the smaller area of two boxes that may be the same face
+MAX_SMOOTHING_GAP_S = 1.0  # between two frames; beyond it they show different moments, which are not averaged
 VELOCITY_TIME_CONSTANT_S = 0.2  # of the moving average of a track's velocity
 
 
@@ -80,6 +81,10 @@ class Tracker:
             for index, prediction in enumerate(predictions)
         ]
 
+    def end_tracks(self) -> None:
+        """Give all following faces new track ids, as after a cut."""
+        self.tracks = []
+
     def _match(self, predictions: list[FacePrediction], seconds: float) -> dict[int, Track]:
         """Match predictions to tracks, greedily from the highest IoU; return the tracks by prediction index."""
         expected_boxes = [track.extrapolate_box(seconds) for track in self.tracks]
@@ -109,7 +114,8 @@ class Tracker:
 
     def _continue_track(self, track: Track, prediction: FacePrediction, seconds: float) -> FacePrediction:
         elapsed = seconds - track.seconds
-        weight = 1 - math.exp(-elapsed / self.smoothing) if self.smoothing else 1.0
+        is_smoothed = self.smoothing and elapsed < MAX_SMOOTHING_GAP_S
+        weight = 1 - math.exp(-elapsed / self.smoothing) if is_smoothed else 1.0
         smoothed = weight * prediction.probabilities + (1 - weight) * track.prediction.probabilities
         tracked = replace(
             prediction, track_id=track.prediction.track_id, probabilities=smoothed.astype(np.float32)

@@ -2,8 +2,10 @@
 
 from contextlib import closing
 
+import cv2
 import numpy as np
 import pytest
+import skimage
 from helpers import load_astronaut
 
 from pipeline.data.fer2013 import EMOTIONS
@@ -38,6 +40,13 @@ def make_frame(index: int) -> np.ndarray:
     left = 20 + PIXELS_PER_FRAME * index
     image[40:240, left : left + 200] = np.asarray(load_astronaut().resize((200, 200)))
     return image
+
+
+def make_scene(name: str) -> np.ndarray:
+    """A background (300, 480, 3) uint8 RGB: a photograph of scikit-image, or a plain wall."""
+    if name in ("dark", "gray"):
+        return np.full((300, 480, 3), {"dark": 40, "gray": 160}[name], np.uint8)
+    return cv2.resize(getattr(skimage.data, name)(), (480, 300))
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +95,21 @@ def test_a_face_keeps_its_track_id_over_a_gap_of_max_age_seconds(frame_pipeline,
     pipeline.process(image, 0.0)
     (prediction,) = pipeline.process(image, 2.0)
     assert prediction.track_id == track_id
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("dark", "coffee"), ("coffee", "chelsea"), ("chelsea", "gray")]
+)
+def test_after_a_cut_a_face_in_the_same_place_has_a_new_track_id_and_is_not_smoothed(before, after):
+    pipeline = FramePipeline(AlternatingClassifier())
+    numbers = []
+    for index, scene in enumerate((before, before, after)):
+        image = make_scene(scene)
+        image[40:240, 120:320] = np.asarray(load_astronaut().resize((200, 200)))
+        (prediction,) = pipeline.process(image, index / FPS)
+        numbers.append(prediction.track_id)
+    assert numbers == [1, 1, 2]
+    assert prediction.probabilities[EMOTIONS.index("Happy")] == 1
 
 
 def test_annotate_video_yields_each_frame_unchanged_and_writes_it_annotated(frame_pipeline, video, tmp_path):

@@ -54,6 +54,23 @@ def test_a_missing_face_keeps_its_track_id_until_max_age():
     assert track_ids(tracker.update([predict_at(0, top=500), predict_at(10)], 2.2)) == [3, 2]
 
 
+@pytest.mark.parametrize("interval", [1.0, 1.5, 2.0, 4.0])
+@pytest.mark.parametrize("smoothing", [0.4, 10.0])
+def test_below_one_frame_a_second_nothing_is_smoothed(interval, smoothing):
+    tracker = Tracker(smoothing, max_age=10.0)
+    for index, probabilities in enumerate((HAPPY, SAD, HAPPY, SAD)):
+        (tracked,) = tracker.update([predict_at(0, probabilities=probabilities)], index * interval)
+        assert np.array_equal(tracked.probabilities, probabilities) and tracked.track_id == 1
+
+
+def test_after_a_cut_faces_in_the_same_place_get_new_track_ids_and_are_not_smoothed():
+    tracker = Tracker()
+    tracker.update([predict_at(0), predict_at(500)], 0.0)
+    tracker.end_tracks()
+    tracked = tracker.update([predict_at(0, probabilities=SAD), predict_at(500)], 0.04)
+    assert track_ids(tracked) == [3, 4] and np.array_equal(tracked[0].probabilities, SAD)
+
+
 def test_two_faces_never_share_a_track_id():
     tracker = Tracker()
     tracker.update([predict_at(0)], 0.0)
