@@ -3,13 +3,14 @@
 Without FER2013, the step generates synthetic faces (see pipeline/data/synthetic_faces.py), so that all other steps
 can run.
 
-Reads:  Dataset.csv, with columns emotion,pixels,Usage; also as .gz, .xz or .zip, or Kaggle's icml_face_data.csv;
-        or a folder with train/<emotion>/*.jpg and test/<emotion>/*.jpg
+Reads:  Dataset.csv, fer2013.csv or icml_face_data.csv, with columns emotion,pixels,Usage; also compressed or in an
+        archive; or folders of images such as train/<emotion>/*.jpg and test/<emotion>/*.jpg. docs/training.md has more.
         With --votes, fer2013new.csv of FER+ (github.com/microsoft/FERPlus): ten people's votes on each row
 Writes: data/dataset (emotion, pixels, Usage), source (where they come from) and votes (N, 10), empty without FER+
 Run:    python Load_dataSets.py
-        python Load_dataSets.py --dataset icml_face_data.csv
-        python Load_dataSets.py --votes fer2013new.csv
+        python Load_dataSets.py --dataset path/to/a/file/or/folder
+        python Load_dataSets.py --dataset train.csv --split 80 10 10
+        python Load_dataSets.py --votes download
         python Load_dataSets.py --download
 Expect: one to two seconds for FER2013's 301 MB: 28,709 faces for training, 3,589 for validation, 3,589 for test.
 """
@@ -25,9 +26,12 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Le
 
-from pipeline.data import csv_reader, fer2013, image_folder, synthetic_faces
+from pipeline.data import csv_reader, fer2013, sources, synthetic_faces
 from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
+from pipeline.data.sources import DataSource
+from pipeline.data.splits import Percentages, fill_splits
 from pipeline.data.votes import VOTE_COLUMNS, read_votes
+from pipeline.data.votes_download import download_votes
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import Seed
 from pipeline.workflow.steps import DATA, ROOT
@@ -39,47 +43,58 @@ N_PRINTED_PIXELS = 9
 @dataclass
 class Settings:
     # FER2013
-    dataset: str = ""  # path of a CSV or a folder; empty: Dataset.csv beside this script, if it is there
-    votes: str = ""  # path of FER+'s fer2013new.csv, whose rows are those of the CSV; empty: no votes
+    dataset: str = ""  # path of a CSV, an archive or a folder; empty: what is beside this script
+    split: Percentages = (80, 10, 10)  # of train, validation, test, where a split is missing
+    votes: str = ""  # path of FER+'s fer2013new.csv, whose rows are the CSV's; "download"; empty: no votes
     download: bool = False  # True: download it from Kaggle (63 MB), once
     kaggle_name: str = "msambare/fer2013"  # the data set on Kaggle to download
 
     # Synthetic faces
     sample_size: Annotated[int, Ge(300), Le(1_000_000)] = 8000  # number of faces
-    seed: Seed = 0  # of the faces, and of the choice of validation faces if a folder has none
+    seed: Seed = 0  # of the synthetic faces, and of the choice of faces for a missing split
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    candidates = list_candidates(settings)
-    path = next((candidate for candidate in candidates if candidate.exists()), candidates[0])
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ValueError(f"{path} is neither a file nor a folder.")
-    for candidate in candidates:  # also those that do not exist: one that appears later makes this step stale
-        store.add_dependency(candidate)
+    source = find_source(settings, store)
+    is_sample = source is None
+    if source is None:
+        print("  FER2013 not found; generating synthetic faces. See README.md for how to get FER2013.")
+        source = DataSource(write_sample(settings))
+    for path in source.dependencies:
+        store.add_dependency(path)
+    table, passed_over = source.read()
+    votes = load_votes(settings.votes, source, is_sample, table, store)
+    columns = table | ({"votes": votes} if len(votes) else {})
+    table, held_out = fill_splits(columns, settings.split, settings.seed, source.name)
+    votes = table.pop("votes", votes)
+    fer2013.validate_table(
+        table, f"A sample of {settings.sample_size} faces" if is_sample else str(source.path)
+    )
 
-    is_sample = not path.exists() and not settings.dataset
+    label = fer2013.name_data_set(table["emotion"], source.name)
     if is_sample:
-        print(f"  {path.name} not found; generating synthetic faces. See README.md for how to get FER2013.")
-        path = write_sample(settings)
-    table, note = load(path, settings.seed)
-    fer2013.validate_table(table, f"A sample of {settings.sample_size} faces" if is_sample else str(path))
-
-    n_faces = f"{len(table['emotion']):,}"
-    label = f"FER2013 ({path.name}, {n_faces} faces)"
-    if is_sample:
-        label = f"SYNTHETIC SAMPLE, NOT FER2013 ({n_faces} synthetic faces)"
-    votes = load_votes(settings.votes, path, is_sample, table, store)
+        label = f"SYNTHETIC SAMPLE, NOT FER2013 ({len(table['emotion']):,} synthetic faces)"
+    note = " ".join(filter(None, (passed_over, held_out)))
     store.write(dataset=table, source={"label": label, "is_sample": is_sample, "note": note}, votes=votes)
     print_summary(table, label, note)
 
 
-def list_candidates(settings: Settings) -> list[Path]:
-    """Return the files and folders that may have the faces; the first that exists is read."""
+def find_source(settings: Settings, store: ArtifactStore) -> DataSource | None:
+    """Return where the data set is: as the settings say, or beside run.py; None without one."""
     if settings.download:
-        return [download(settings.kaggle_name)]
+        return sources.resolve(download(settings.kaggle_name))
     if settings.dataset:
-        return [Path(os.path.expanduser(settings.dataset)).absolute()]
-    return [ROOT / f"Dataset.csv{suffix}" for suffix in ("", ".gz", ".xz", ".zip")]
+        return sources.resolve(Path(os.path.expanduser(settings.dataset)).absolute())
+    found = sources.find_beside(ROOT)
+    for path in sources.list_candidates(ROOT):  # a preferred one that appears later makes this step stale
+        if found and path in (found[0].path, *found[0].folders):
+            break
+        if not path.exists():
+            store.add_dependency(path)
+    if len(found) > 1:
+        others = ", ".join(source.name for source in found[1:])
+        print(f"  reading {found[0].name}; passed over: {others}. Choose with --dataset.")
+    return found[0] if found else None
 
 
 def download(kaggle_name: str) -> Path:
@@ -107,21 +122,21 @@ def write_sample(settings: Settings) -> Path:
     return path
 
 
-def load(path: Path, seed: int) -> tuple[Table, str]:
-    """Return the table of a CSV or a folder, and a note on the faces held out for validation, if any."""
-    if path.is_dir():
-        return image_folder.read_image_folder(path, seed)
-    return csv_reader.read_csv(path), ""
-
-
-def load_votes(votes: str, data: Path, is_sample: bool, table: Table, store: ArtifactStore) -> np.ndarray:
+def load_votes(
+    votes: str, source: DataSource, is_sample: bool, table: Table, store: ArtifactStore
+) -> np.ndarray:
     """Return the votes (N, 10) uint8 of FER+'s CSV, or (0, 10) if there is none."""
     if not votes:
         return np.zeros((0, len(VOTE_COLUMNS)), np.uint8)
-    if is_sample or data.is_dir():
-        kind = "synthetic faces" if is_sample else "a folder of images"
-        raise ValueError(f"votes belong to the rows of fer2013.csv, but the data set is {kind}. Use the CSV.")
+    if is_sample or source.path.is_dir() or "Usage" not in table:
+        kind = "synthetic faces" if is_sample else "a CSV without Usage"
+        kind = "a folder of images" if source.path.is_dir() else kind
+        raise ValueError(
+            f"votes belong to the rows of fer2013.csv, but the data set is {kind}. Use that CSV."
+        )
     path = Path(os.path.expanduser(votes)).absolute()
+    if votes == "download":
+        path = download_votes(ROOT / "fer2013new.csv")
     store.add_dependency(path)
     loaded = read_votes(path, table["Usage"])
     print(f"  {path.name}: votes on {np.count_nonzero(loaded.any(axis=1)):,} of {len(loaded):,} faces")

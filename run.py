@@ -11,7 +11,7 @@
     python3 run.py --list                  list the steps
     python3 run.py --test                  run the tests
 
-Uses Dataset.csv beside this file if it exists, otherwise synthetic faces.
+Uses FER2013 if it is beside this file (fer2013.csv or another form, see README.md), otherwise synthetic faces.
 """
 
 import argparse

@@ -1,26 +1,21 @@
 """Read and write FER2013 as CSV: one row per face, its 2,304 gray levels separated by spaces.
 
 Reading is parallel: the file is read in blocks of complete lines, and two threads parse them by array arithmetic.
-csv_rows.py has the parsers.
+csv_file.py opens the file, and csv_rows.py has the parsers.
 """
 
-import gzip
-import lzma
-import zipfile
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from tqdm import tqdm
 
 from pipeline.data import csv_rows
+from pipeline.data.csv_file import DECOMPRESSION_ERRORS, open_csv
 from pipeline.data.fer2013 import COLUMNS, Table
-from pipeline.data.image_folder import is_system_file
 from pipeline.workflow.atomic_io import atomic_write
 
 # NumPy releases the interpreter lock for large arrays only, so smaller blocks would not be parsed in parallel.
@@ -29,19 +24,10 @@ MAX_PENDING_BLOCKS = 4  # in memory at once: enough to keep both threads busy
 N_THREADS = 2
 MAX_LINE_BYTES = 1 << 17  # a FER2013 row has 9,240 at most; a file with longer lines is something else
 MAX_ROWS = 1_000_000  # 2.3 GB of gray levels; FER2013 has 35,887 rows
-ENCRYPTED = 0x1  # flag of a zip archive's member
-DECOMPRESSION_ERRORS = (
-    EOFError,
-    lzma.LZMAError,
-    zlib.error,
-    gzip.BadGzipFile,
-    zipfile.BadZipFile,
-    NotImplementedError,  # a compression method that zipfile lacks
-)
 
 
 def read_csv(path: Path, columns: tuple[str, ...] = COLUMNS) -> Table:
-    """Read a FER2013 CSV, plain or compressed as .gz, .xz or .zip, and check all values.
+    """Read a FER2013 CSV, plain, compressed (.gz, .xz, .bz2) or in an archive (.zip, .tar), and check all values.
 
     Columns may be in any order, be spelled as in Kaggle's `icml_face_data.csv` (" pixels", " Usage") or have another
     common name. Emotions may be names, and Usage may say train, val and test.
@@ -113,7 +99,7 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
     bar = tqdm(total=size, desc=f"Reading {path.name}", unit="B", unit_scale=True, delay=1, leave=False)
     try:
         with open(path, "rb") as file, bar:
-            decompressed = _open_decompressed(file, path)
+            decompressed = open_csv(file, path)
             while block := decompressed.read(BLOCK_BYTES):
                 block += decompressed.readline(MAX_LINE_BYTES)
                 if block.rfind(b"\n") < len(block) - MAX_LINE_BYTES:
@@ -130,29 +116,3 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
         raise ValueError(
             f"{path} cannot be decompressed to its end ({error}). It may be truncated; download it again."
         ) from error
-
-
-def _open_decompressed(file: IO[bytes], path: Path) -> IO[bytes] | gzip.GzipFile:
-    """Open a CSV that may be compressed; its first bytes decide, not its name."""
-    magic = file.read(6)
-    file.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
-        return gzip.open(file)
-    if magic == b"\xfd7zXZ\x00":
-        return lzma.open(file)
-    if magic.startswith(b"PK\x03\x04"):
-        archive = zipfile.ZipFile(file)
-        members = [
-            name for name in archive.namelist() if name.lower().endswith(".csv") and not is_system_file(name)
-        ]
-        if len(members) != 1:
-            raise ValueError(
-                f"{path} contains {len(members)} CSV files instead of one. Extract it and pass the path of the CSV "
-                "or of the folder of images."
-            )
-        if archive.getinfo(members[0]).flag_bits & ENCRYPTED:
-            raise ValueError(
-                f"{path} is encrypted. Extract it with its password and pass the path of the CSV."
-            )
-        return archive.open(members[0])
-    return file

@@ -19,6 +19,12 @@ LABELS = {str(label): label for label in range(len(EMOTIONS))}
 USAGES = ("Training", "PublicTest", "PrivateTest")
 SPLITS = dict(zip(USAGES, ("train", "validation", "test"), strict=True))
 COLUMNS = ("emotion", "pixels", "Usage")
+# Faces of each emotion, in the order of EMOTIONS.
+OFFICIAL_COUNTS = {
+    "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    "PublicTest": (467, 56, 496, 895, 653, 415, 607),
+    "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
+}
 DTYPES = {"emotion": np.dtype(np.uint8), "pixels": np.dtype(np.uint8), "Usage": np.dtype("<U11")}
 SIDE = 48  # pixels, height and width of a face
 PIXELS = SIDE * SIDE  # per face
@@ -62,8 +68,25 @@ def validate_table(table: Table, origin: str) -> None:
         for emotion, count in zip(EMOTIONS, counts, strict=True):
             if count == 0:
                 raise ValueError(
-                    f"{origin} has no face of {emotion} among the {usage} rows; each split needs all seven emotions."
+                    f"{origin} has no face of {emotion} among the {usage} rows; each split needs all seven "
+                    "emotions, because the networks here have an output for each. Add faces of it."
                 )
+
+
+def name_data_set(emotion: np.ndarray, origin: str) -> str:
+    """Name a data set as what it is: FER2013 or a part of it, by its number of faces per emotion, or by its origin.
+
+    Args:
+        emotion: (N,) integers, indices into EMOTIONS.
+        origin: Name of its file or folder.
+    """
+    counts = np.bincount(emotion, minlength=len(EMOTIONS))
+    for n_splits in range(len(USAGES), 0, -1):
+        usages = USAGES[:n_splits]
+        if np.array_equal(counts, np.sum([OFFICIAL_COUNTS[usage] for usage in usages], axis=0)):
+            name = "FER2013" if usages == USAGES else f"FER2013's {' and '.join(usages)} rows"
+            return f"{name} ({origin}, {len(emotion):,} faces)"
+    return f"{origin} ({len(emotion):,} faces)"
 
 
 def count_faces(emotion: np.ndarray, usage: np.ndarray) -> np.ndarray:

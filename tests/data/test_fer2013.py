@@ -1,9 +1,16 @@
-"""A table without faces in a split, or without an emotion in one, is refused."""
+"""A table without faces in a split, or without an emotion in one, is refused; a data set is named as what it is."""
 
 import numpy as np
 import pytest
 
-from pipeline.data.fer2013 import EMOTIONS, USAGES, count_faces, validate_table
+from pipeline.data.fer2013 import (
+    EMOTIONS,
+    OFFICIAL_COUNTS,
+    USAGES,
+    count_faces,
+    name_data_set,
+    validate_table,
+)
 
 
 def make_table(labels_by_usage):
@@ -37,3 +44,22 @@ def test_a_missing_emotion_is_refused_by_name_and_split(label):
     labels = [other for other in range(7) if other != label]
     with pytest.raises(ValueError, match=rf"{EMOTIONS[label]}.*PublicTest"):
         validate_table(make_table(dict.fromkeys(USAGES, range(7)) | {"PublicTest": labels}), "the data set")
+
+
+@pytest.mark.parametrize(
+    ("usages", "name"),
+    [
+        (USAGES, "FER2013 (faces.csv, 35,887 faces)"),
+        (USAGES[:2], "FER2013's Training and PublicTest rows (faces.csv, 32,298 faces)"),
+        (USAGES[:1], "FER2013's Training rows (faces.csv, 28,709 faces)"),
+        (USAGES[1:], "faces.csv (7,178 faces)"),
+    ],
+)
+def test_a_data_set_is_called_fer2013_if_it_has_as_many_faces_of_each_emotion(usages, name):
+    counts = np.sum([OFFICIAL_COUNTS[usage] for usage in usages], axis=0)
+    assert name_data_set(np.repeat(np.arange(7), counts), "faces.csv") == name
+
+
+def test_a_data_set_of_as_many_faces_but_of_other_emotions_is_not_called_fer2013():
+    counts = np.sum(list(OFFICIAL_COUNTS.values()), axis=0)[::-1]
+    assert name_data_set(np.repeat(np.arange(7), counts), "faces.csv") == "faces.csv (35,887 faces)"

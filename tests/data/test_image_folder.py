@@ -1,10 +1,13 @@
-"""FER2013 is read from folders with the usual names; validation faces are held out where there are none."""
+"""Faces are read from folders with the usual names, in all common layouts."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import write_image_folder
+from PIL import Image
 
-from pipeline.data import fer2013, image_folder
+from pipeline.data import image_folder
 from pipeline.data.fer2013 import EMOTIONS, USAGES, Table
 
 THREE_SPLITS = dict(zip(USAGES, ("train", "val", "test"), strict=True))
@@ -15,33 +18,62 @@ def sorted_rows(table: Table) -> list[tuple]:
     return sorted(zip(table["Usage"].tolist(), table["emotion"].tolist(), images, strict=True))
 
 
-def tables_equal(first: Table, second: Table) -> bool:
-    return all(np.array_equal(first[name], second[name]) for name in fer2013.COLUMNS)
-
-
 def test_three_splits_with_other_common_names_are_read(tmp_path, small_table):
     emotions = ["ANGRY", "disgusted", "Fearful", "happiness", "SADNESS", "surprised", "neutral"]
     splits = {"Training": "TRAIN", "PublicTest": "validation", "PrivateTest": "Test"}
     write_image_folder(tmp_path / "images", small_table, splits, emotions)
-    table, note = image_folder.read_image_folder(tmp_path, seed=0)
+    table, note = image_folder.read_image_folder(tmp_path)
     assert note == ""
     assert sorted_rows(table) == sorted_rows(small_table)
     assert [USAGES.index(usage) for usage in table["Usage"]] == sorted(map(USAGES.index, table["Usage"]))
 
 
-@pytest.mark.slow
-def test_a_stratified_tenth_is_held_out_if_there_is_no_validation_folder(tmp_path, small_table):
-    splits = {"Training": "train", "PublicTest": "train", "PrivateTest": "test"}
-    write_image_folder(tmp_path, small_table, splits, suffix="jpg")
-    table, note = image_folder.read_image_folder(tmp_path, seed=3)
-    same, _ = image_folder.read_image_folder(tmp_path, seed=3)
-    other, _ = image_folder.read_image_folder(tmp_path, seed=4)
-    assert "27 faces" in note and "seed 3" in note
-    counts = fer2013.count_faces(table["emotion"], table["Usage"])
-    assert counts.sum(axis=1).tolist() == [243, 27, 30]
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    assert abs(shares[1] - shares[0]).max() < 0.04
-    assert tables_equal(table, same) and not tables_equal(table, other)
+LAYOUTS = {
+    # the path of an image, by its split, its emotion and its file name
+    "splits inside emotions": "{emotion}/{split}/{file}",
+    "folders between": "images/{split}/faces/{emotion}/subject/{file}",
+    "numbered emotions": "{split}/{label}_{emotion}/{file}",
+    "labels": "{split}/{label}/{file}",
+    "a numbered subject": "{split}/{emotion}/3/{file}",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_other_layouts_are_read(tmp_path, small_table, layout):
+    write_layout(tmp_path, small_table, LAYOUTS[layout])
+    table, note = image_folder.read_image_folder(tmp_path)
+    assert sorted_rows(table) == sorted_rows(small_table) and note == ""
+
+
+@pytest.mark.parametrize("layout", ["{emotion}/{file}", "faces/{label}/{file}", "a/{emotion}/b/{file}"])
+def test_folders_without_splits_give_a_table_without_usage(tmp_path, small_table, layout):
+    write_layout(tmp_path, small_table, layout)
+    table, _ = image_folder.read_image_folder(tmp_path)
+    assert list(table) == ["emotion", "pixels"]
+    assert sorted_rows(table | {"Usage": np.repeat("", 300)}) == sorted_rows(
+        small_table | {"Usage": np.repeat("", 300)}
+    )
+
+
+def test_images_outside_the_folders_of_the_splits_are_passed_over_with_a_note(tmp_path, small_table):
+    write_image_folder(tmp_path, small_table, THREE_SPLITS)
+    extra = tmp_path / "happy" / "extra.png"
+    extra.parent.mkdir()
+    Image.fromarray(small_table["pixels"][0]).save(extra)
+    table, note = image_folder.read_image_folder(tmp_path)
+    assert sorted_rows(table) == sorted_rows(small_table)
+    assert note.startswith("1 images") and "extra.png" in note
+
+
+def write_layout(root: Path, table: Table, layout: str) -> None:
+    """Write a table as images whose paths have the form `layout`."""
+    for row, (label, pixels, usage) in enumerate(
+        zip(table["emotion"], table["pixels"], table["Usage"], strict=True)
+    ):
+        names = {"split": THREE_SPLITS[usage], "label": label, "emotion": EMOTIONS[label].lower()}
+        path = root / layout.format(**names, file=f"{row:05}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
 
 
 def test_files_added_by_macos_are_ignored(tmp_path, small_table):
@@ -49,13 +81,13 @@ def test_files_added_by_macos_are_ignored(tmp_path, small_table):
     (tmp_path / "__MACOSX" / "train" / "Fear").mkdir(parents=True)
     (tmp_path / "__MACOSX" / "train" / "Fear" / "._1.png").write_text("not an image")
     (tmp_path / "train" / "Fear" / "._1.png").write_text("not an image")
-    table, _ = image_folder.read_image_folder(tmp_path, seed=0)
+    table, _ = image_folder.read_image_folder(tmp_path)
     assert len(table["emotion"]) == len(small_table["emotion"])
 
 
 def test_a_folder_without_images_is_refused_by_name(tmp_path):
     with pytest.raises(FileNotFoundError, match=tmp_path.name):
-        image_folder.read_image_folder(tmp_path, seed=0)
+        image_folder.read_image_folder(tmp_path)
 
 
 def test_a_damaged_image_is_refused_by_name(tmp_path, small_table):
@@ -63,10 +95,10 @@ def test_a_damaged_image_is_refused_by_name(tmp_path, small_table):
     damaged = next((tmp_path / "train" / "Fear").glob("*.jpg"))
     damaged.write_bytes(damaged.read_bytes()[:200])
     with pytest.raises(ValueError, match=damaged.name):
-        image_folder.read_image_folder(tmp_path, seed=0)
+        image_folder.read_image_folder(tmp_path)
 
 
 def test_an_unknown_emotion_is_refused_by_its_folder(tmp_path, small_table):
     write_image_folder(tmp_path, small_table, THREE_SPLITS, [*EMOTIONS[:-1], "Contempt"])
     with pytest.raises(ValueError, match=r"Contempt.*Angry, Disgust"):
-        image_folder.read_image_folder(tmp_path, seed=0)
+        image_folder.read_image_folder(tmp_path)

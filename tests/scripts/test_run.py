@@ -89,7 +89,7 @@ def test_resume_reruns_all_steps_that_depend_on_a_new_dataset(finished, tmp_path
     csv_reader.write_csv(small_table, project.root / "Dataset.csv")
     printed = project.run("run.py", "--no-venv", "--resume")
     assert executed_steps(printed) == list(range(2, 14))
-    assert "DATA: FER2013 (DATASET.CSV, 300 FACES)" in printed
+    assert "DATA: DATASET.CSV (300 FACES)" in printed
 
 
 def test_invalid_manifest_is_an_error_with_a_remedy(project):
@@ -101,11 +101,11 @@ def test_invalid_manifest_is_an_error_with_a_remedy(project):
 
 
 def test_failed_step_stops_the_run_and_the_command_to_continue_keeps_the_options(project):
-    (project.root / "Dataset.csv").write_text("emotion,pixels\n")
+    (project.root / "Dataset.csv").write_text("emotion,Usage\n")
     shutil.copy(project.root / "LeNet-5_model.py", project.root / "My_model.py")
     options = ("--no-venv", "--quick", "--model", "My_model.py", "--only", 2, 3)
     printed = project.run("run.py", *options, status=1)
-    assert "Usage" in printed and "Step 2 (Load_dataSets.py)" in printed and "Step 3" not in printed
+    assert "pixels" in printed and "Step 2 (Load_dataSets.py)" in printed and "Step 3" not in printed
     assert "python3 run.py --only 2 3 --quick --no-venv --model My_model.py" in printed
 
 
