@@ -34,21 +34,21 @@ from pipeline.workflow.atomic_io import write_json
 from pipeline.workflow.fingerprint import compute_fingerprint
 from pipeline.workflow.formatting import format_count
 from pipeline.workflow.results_index import record_network
-from pipeline.workflow.settings import NonNegativeFloat, Seed
+from pipeline.workflow.settings import FilePath, ModelPath, NonNegativeFloat, OneRun, Seed
 from pipeline.workflow.steps import RESULTS
 
 
 @dataclass
 class Settings:
     # New images
-    images: tuple[str, ...] = ()  # images, videos, CSVs of faces, folders, patterns; none: only the report
+    images: tuple[FilePath, ...] = ()  # images, videos, CSVs of faces, folders, patterns; none: the report
     faces: FaceSource = "detect"  # crop: each image is one tightly cropped face
-    model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
+    model: ModelPath = ""  # saved network, or data for the one trained there; "": models/Compact_votes
     tta: Literal[1, 2, 18] = 2  # views of each face to average over: 2 adds the mirror image, 18 also shifts
     smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the moving average in a video; 0: none
     annotate: bool = True  # False: no annotated copies of images and videos
     formats: Annotated[tuple[TableFormat, ...], MinLen(1)] = ("csv",)  # of the table: csv, jsonl, parquet
-    resume: bool = True  # False: an interrupted run over the same images starts from scratch
+    resume: OneRun = True  # False: an interrupted run over the same images starts from scratch
 
     # Test split
     examples: Annotated[int, Ge(1), Le(12)] = 7  # correct and wrong predictions in the figure, 1 to 12 each

@@ -1,9 +1,9 @@
 """Step 8: compile the network and train it on the training split, validated on PublicTest after each epoch.
 
 The default recipe, `baseline`, is that of the published LeNet-5 notebook; pipeline/training/recipes.py has more. A
-flag or a value edited below wins over the recipe. After an interruption the same command resumes.
+flag or a value edited below wins over the recipe. After an interruption the same command resumes; see --finish.
 
-Reads:  data/model, train_x, train_y, val_x, val_y, and the checkpoint of an interrupted run
+Reads:  data/model, train_x, train_y, val_x, val_y, and the checkpoint of an interrupted run with the same settings
 Writes: data/trained_model and history; a row in results/runs.csv
 Run:    python Compiling_model.py
         python Compiling_model.py --distribute         on all GPUs; for several machines see docs/distributed.md
@@ -17,9 +17,9 @@ from pipeline.workflow.cli import run_step
 
 import numpy as np
 
-from pipeline.data.augmentation import Augmentation, ErasingSide
+from pipeline.data.augmentation import ErasingSide
 from pipeline.models.backend import keras
-from pipeline.models.serialization import PackedModel, unpack
+from pipeline.models.serialization import initialize_weights, unpack
 from pipeline.reporting import run_log
 from pipeline.training import fine_tuning
 from pipeline.training.batches import ShuffledBatches, to_tf_dataset
@@ -28,24 +28,26 @@ from pipeline.training.callbacks import StopOnNaN, choose_verbosity
 from pipeline.training.checkpoint import Checkpoint, collect_dependencies
 from pipeline.training.class_weights import balance_classes
 from pipeline.training.distillation import distill_targets
-from pipeline.training.distributed import SingleProcess, create_strategy
+from pipeline.training.distributed import create_strategy
 from pipeline.training.ema import EvaluateEMA
 from pipeline.training.fast_layers import Precision, build_fast_copy
-from pipeline.training.history import build_run_record, format_summary
+from pipeline.training.history import build_run_record, describe_constant_prediction, format_summary
 from pipeline.training.launcher import relaunch_on_jax
 from pipeline.training.optimizers import build_optimizer
 from pipeline.training.recipes import RECIPES, RecipeName
 from pipeline.training.validation import check_combinations
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import (
+    FilePath,
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
+    OneRun,
     PositiveFloat,
     PositiveInt,
     Seed,
     UnitInterval,
-)
+)  # fmt: skip
 
 
 @dataclass
@@ -55,7 +57,9 @@ class Settings:
     epochs: PositiveInt = 30  # passes over the training faces
     batch_size: PositiveInt = 48  # faces per step
     seed: Seed = 0  # of the order of the faces, the augmentation and random layers
-    resume: bool = True  # False: ignore data/checkpoint and start from scratch
+    resume: OneRun = True  # False: ignore the checkpoint of an interrupted run and start from scratch
+    finish: OneRun = False  # True: train no further; save the network of an interrupted run's checkpoint
+    init_from: FilePath = ""  # saved model (.keras) whose weights the training starts from; empty: random
     verbose: Literal[0, 1, 2] = 1  # 1: progress bar (in a terminal); 2: a line per epoch; 0: nothing
 
     # Optimizer
@@ -103,30 +107,29 @@ class Settings:
 def main(settings: Settings, store: ArtifactStore) -> None:
     check_combinations(settings)
     packed = store.read("model")
-    train_x, train_y = store.read("train_x"), store.read("train_y")
-    val_x, val_y = store.read("val_x"), store.read("val_y")
+    train_x, train_y, val_x, val_y = (store.read(name) for name in ("train_x", "train_y", "val_x", "val_y"))
     dependencies = collect_dependencies(settings, store)
     strategy = create_strategy(settings, dependencies)
     targets = distill_targets(settings.teachers, train_x, train_y, settings.distillation_weight)
     class_weight = balance_classes(train_y) if settings.class_weights else None
-    augmentation = Augmentation.from_settings(settings)
-    batches = ShuffledBatches(train_x, targets, settings.batch_size, settings.seed, augmentation)
-    batches = strategy.distribute(batches)
+    batches = strategy.distribute(ShuffledBatches.from_settings(train_x, targets, settings))
 
     keras.utils.set_random_seed(settings.seed)
     model = build_fast_copy(unpack(packed), settings.precision)
     check_head(model, settings.calibrate)
+    if settings.init_from:
+        initialize_weights(model, settings.init_from)
     ema = EvaluateEMA(batches)
     checkpoint = Checkpoint(store, dependencies, strategy, ema, settings.early_stopping_patience)
-    if settings.resume:
-        checkpoint.load()
+    checkpoint.load(settings)
     print(f"  {model.name}: {len(train_x):,} training faces, {len(val_x):,} validation faces", flush=True)
-    for phase in fine_tuning.split_into_phases(settings):
-        if checkpoint.n_epochs < phase.stop and not checkpoint.has_stopped_early:
-            fit_phase(settings, phase, model, batches, (val_x, val_y), class_weight, strategy, checkpoint)
+    with checkpoint.explain_interruption():
+        for phase in [] if settings.finish else fine_tuning.split_into_phases(settings):
+            if checkpoint.n_epochs < phase.stop and not checkpoint.has_stopped_early:
+                fit_phase(settings, phase, model, batches, (val_x, val_y), class_weight, checkpoint)
     strategy.shutdown()
     if strategy.is_coordinator:
-        save(settings, store, packed, model, checkpoint)
+        save(settings, store, model, checkpoint)
 
 
 def fit_phase(
@@ -136,7 +139,6 @@ def fit_phase(
     batches: ShuffledBatches,
     validation_data: tuple[np.ndarray, np.ndarray],
     class_weight: dict[int, float] | None,
-    strategy: SingleProcess,
     checkpoint: Checkpoint,
 ) -> None:
     """Compile the model for a phase and fit it from the checkpoint's epoch to the end of the phase."""
@@ -157,23 +159,21 @@ def fit_phase(
         validation_data=validation_data,
         validation_batch_size=512,
         class_weight=class_weight,
-        verbose=choose_verbosity(settings.verbose) if strategy.is_coordinator else 0,
-        callbacks=[start_epoch, StopOnNaN(), *strategy.callbacks, checkpoint.ema, checkpoint],
+        verbose=choose_verbosity(settings.verbose) if checkpoint.strategy.is_coordinator else 0,
+        callbacks=[start_epoch, StopOnNaN(), *checkpoint.strategy.callbacks, checkpoint.ema, checkpoint],
     )
 
 
-def save(
-    settings: Settings, store: ArtifactStore, packed: PackedModel, model: keras.Model, checkpoint: Checkpoint
-) -> None:
+def save(settings: Settings, store: ArtifactStore, model: keras.Model, checkpoint: Checkpoint) -> None:
     """Save the trained model and its history, record the run, and print the accuracies."""
-    weights = {"last_weights": checkpoint.last_weights, "best_weights": checkpoint.best_weights}
-    trained = packed | weights | {"weights": weights[f"{settings.keep}_weights"], "keep": settings.keep}
+    trained = store.read("model") | checkpoint.select_weights(settings.keep)
     trained = calibrate_packed(trained, store) if settings.calibrate else trained
     store.write(trained_model=trained, history=checkpoint.history)
-    store.remove("checkpoint")
+    store.remove_when_recorded(checkpoint.name)
     record = build_run_record(model, checkpoint.history, settings.recipe, settings.seed)
     run_log.append_run(store, record | {"data": store.read("source", track=False)["label"]})
     print(format_summary(checkpoint.history, checkpoint.best_epoch, settings.keep))
+    print(describe_constant_prediction(unpack(trained), store.read("val_x")), end="")
 
 
 if __name__ == "__main__":

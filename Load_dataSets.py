@@ -33,19 +33,20 @@ from pipeline.data.splits import Percentages, fill_splits
 from pipeline.data.votes import VOTE_COLUMNS, read_votes
 from pipeline.data.votes_download import download_votes
 from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.settings import Seed
+from pipeline.workflow.settings import FilePath, Location, Seed
 from pipeline.workflow.steps import DATA, ROOT
 
 N_PRINTED_ROWS = 5
 N_PRINTED_PIXELS = 9
+VotesPath = Annotated[str, Location(("download",))]
 
 
 @dataclass
 class Settings:
     # FER2013
-    dataset: str = ""  # path of a CSV, an archive or a folder; empty: what is beside this script
+    dataset: FilePath = ""  # path of a CSV, an archive or a folder; empty: what is beside this script
     split: Percentages = (80, 10, 10)  # of train, validation, test, where a split is missing
-    votes: str = ""  # path of FER+'s fer2013new.csv, whose rows are the CSV's; "download"; empty: no votes
+    votes: VotesPath = ""  # path of FER+'s fer2013new.csv, whose rows are the CSV's; "download"; empty: none
     download: bool = False  # True: download it from Kaggle (63 MB), once
     kaggle_name: str = "msambare/fer2013"  # the data set on Kaggle to download
 

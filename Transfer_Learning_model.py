@@ -19,24 +19,25 @@ Expect: 5.6 million parameters for FaceResNet, 2.3 for MobileNetV2, 5.9 for Effi
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pipeline.models.build_step import run_build_step
 
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.models.backbones import build_backbone
 from pipeline.models.backend import keras
-from pipeline.workflow.settings import Fraction, PositiveInt, Seed
+from pipeline.workflow.settings import Fraction, Location, PositiveInt, Seed
 
 layers = keras.layers
 
 BackboneName = Literal["FaceResNet", "MobileNetV2", "EfficientNetV2B0", "ConvNeXtTiny"]
+WeightsPath = Annotated[str, Location(("package", "imagenet", "none"))]
 
 
 @dataclass
 class Settings:
     backbone: BackboneName = "FaceResNet"  # dlib's network for face recognition, or one of keras.applications
-    weights: str = "package"  # package (FaceResNet, MobileNetV2), imagenet (downloaded), none, or a path
+    weights: WeightsPath = "package"  # package (FaceResNet, MobileNetV2), imagenet, none, or a path
     side: PositiveInt = 96  # pixels that a face is upsampled to, a multiple of 48; 48 is four times as fast
     dropout: Fraction = 0.2  # rate in [0, 1) before the last layer
 

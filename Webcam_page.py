@@ -12,9 +12,7 @@ Run:    python Webcam_page.py
 Expect: an address to open. Ten frames per second on two busy cores, with a latency of 0.1 s. Ctrl-C stops it.
 """
 
-import signal
 import ssl
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -63,7 +61,6 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 
     classifier = LockedClassifier(load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL))
     warm_up(classifier, settings.tta)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # deletes the private folder, as Ctrl-C does
     video_dir = private_dir / "videos"
     page = build_page(
         classifier,

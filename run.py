@@ -56,7 +56,9 @@ def parse_options() -> argparse.Namespace:
     action.add_argument("--list", action="store_true", help="list the steps and exit")
     action.add_argument("--test", action="store_true", help="run the tests and exit")
     parser.add_argument(
-        "--model", default=BUILD_STEP.script, metavar="SCRIPT", help="the script to run as step 7"
+        "--model",
+        metavar="SCRIPT",
+        help=f"the script to run as step 7; default: {BUILD_STEP.script}, with --resume the last one",
     )
     parser.add_argument(
         "--quick", action="store_true", help="fewer synthetic faces and epochs: about a minute"
@@ -71,7 +73,7 @@ def parse_options() -> argparse.Namespace:
         "--no-venv", action="store_true", help="use this Python and its packages; install nothing"
     )
     options = parser.parse_args()
-    if options.model not in list_build_scripts():
+    if options.model is not None and options.model not in list_build_scripts():
         parser.error(
             f"--model {options.model}: no such script. Choose from {', '.join(list_build_scripts())}."
         )
@@ -88,5 +90,7 @@ def write_report() -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except KeyboardInterrupt:  # between two steps
+        sys.exit("run.py: Interrupted. Continue with the same command and --resume.")
     except (ValueError, OSError) as error:  # data/ or results/ holds a file that the steps did not write
         sys.exit(f"run.py: {error}")

@@ -198,13 +198,19 @@ def assert_same_bits(first: list[np.ndarray], second: list[np.ndarray]) -> None:
     assert all(a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True))
 
 
+def list_checkpoints(store: ArtifactStore) -> list[str]:
+    """Return the names of the checkpoints of unfinished trainings."""
+    return [name for name in store.manifest()["artifacts"] if name.startswith("checkpoint_")]
+
+
 def wait_for_epochs(project: Project, n_epochs: int, process: subprocess.Popen) -> None:
     """Wait until the training that `process` runs has a checkpoint of at least `n_epochs` epochs."""
     deadline_s = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline_s and process.poll() is None:
         store = project.store()
-        if store.has("checkpoint") and len(store.read("checkpoint")["history"]["loss"]) >= n_epochs:
-            return
+        for name in list_checkpoints(store):
+            if len(store.read(name)["history"]["loss"]) >= n_epochs:
+                return
         time.sleep(0.01)
     process.kill()
     raise AssertionError(f"no checkpoint of {n_epochs} epochs: {process.communicate()[0]}")

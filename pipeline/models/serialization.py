@@ -74,6 +74,22 @@ def load_model(path: str | Path) -> keras.Model:
         raise ValueError(f"{path} is not a model that Keras can load: {reason}") from error
 
 
+def initialize_weights(model: keras.Model, path: str | Path) -> None:
+    """Set the weights of a network to those of a saved network of the same architecture.
+
+    Raises:
+        FileNotFoundError, ValueError: As load_model does; ValueError also for other shapes of the weights.
+    """
+    saved = load_model(path)
+    shapes, saved_shapes = ([weight.shape for weight in network.weights] for network in (model, saved))
+    if shapes != saved_shapes:
+        raise ValueError(
+            f"{path} holds {saved.name} with {len(saved_shapes)} arrays of weights, which do not fit the "
+            f"{len(shapes)} of {model.name}. Build the same network with step 7 first."
+        )
+    model.set_weights(saved.get_weights())
+
+
 def check_archive_size(path: Path) -> None:
     """Raise ValueError for a zip bomb: more than MAX_ARCHIVE_BYTES unpacked and MAX_ARCHIVE_RATIO times the file."""
     if not zipfile.is_zipfile(path):

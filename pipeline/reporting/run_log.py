@@ -23,7 +23,9 @@ RunSettings = dict[str, dict[str, Any]]  # step: {field: value}
 
 
 def append_run(store: ArtifactStore, record: RunRecord) -> None:
-    """Append the training whose weights are in data/trained_model.
+    """Append the training whose weights are in data/trained_model, or replace its row if it is logged already.
+
+    A training that was killed before its step was recorded is finished, and logged, a second time.
 
     Args:
         record: values by column. Added here: `settings`; `changed`, their difference from the previous run's;
@@ -32,11 +34,15 @@ def append_run(store: ArtifactStore, record: RunRecord) -> None:
     settings = collect_settings(store)
 
     def append(runs: list[RunRecord]) -> list[RunRecord]:
+        weights_sha256 = store.entry("trained_model")["sha256"]
+        replaced = [run for run in runs if run["weights_sha256"] == weights_sha256]
+        runs = [run for run in runs if run["weights_sha256"] != weights_sha256]
         previous = _parse_settings(runs[-1]) if runs else settings
         added = {
             "changed": format_differences(previous, settings),
             "settings": json.dumps(settings),
-            "weights_sha256": store.entry("trained_model")["sha256"],
+            "weights_sha256": weights_sha256,
+            "test_accuracy": replaced[-1]["test_accuracy"] if replaced else "",  # from step 9
         }
         return [*runs, {name: (record | added).get(name, "") for name in COLUMNS}]
 

@@ -36,6 +36,12 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.start_epoch(0)
 
+    @classmethod
+    def from_settings(cls, faces: np.ndarray, targets: np.ndarray, settings: Any) -> "ShuffledBatches":
+        """Return the batches of a training; reads batch size, seed and augmentation of the settings of step 8."""
+        augmentation = Augmentation.from_settings(settings)
+        return cls(faces, targets, settings.batch_size, settings.seed, augmentation)
+
     def __len__(self) -> int:
         return -(-len(self.faces) // self.batch_size)
 

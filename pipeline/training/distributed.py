@@ -23,6 +23,7 @@ from pipeline.workflow.logging import suppress_output
 CONNECT_TIMEOUT_S = int(
     os.environ.get("PIPELINE_CONNECT_TIMEOUT_S", "300")
 )  # until all processes have connected
+DURATION_SETTINGS = ("epochs", "early_stopping_patience", "resume", "finish")
 HEARTBEAT_TIMEOUT_S = 10  # after which a process without a heartbeat counts as lost
 
 
@@ -104,8 +105,12 @@ class DataParallelCluster(SingleProcess):
     def check_consistency(self, dependencies: dict[str, Any]) -> None:
         """Raise ValueError where settings or inputs differ from those of the coordinator."""
         expected = self.broadcast(dependencies)
-        names = [(kind, name) for kind in ("settings", "inputs") for name in dependencies[kind]]
-        differing = [name for kind, name in names if dependencies[kind][name] != expected[kind][name]]
+        names = [
+            (kind, name)
+            for kind in ("settings", "inputs")
+            for name in dependencies[kind].keys() | expected[kind].keys()
+        ]
+        differing = sorted(n for kind, n in names if dependencies[kind].get(n) != expected[kind].get(n))
         if differing:
             raise ValueError(
                 f"process {self.process_id} differs from process 0 in {', '.join(differing)}. Copy data/ from the "
@@ -219,7 +224,9 @@ def create_strategy(settings: Any, dependencies: dict[str, Any]) -> SingleProces
     if not settings.distribute:
         return SingleProcess()
     cluster = DataParallelCluster(settings.coordinator, settings.num_processes, settings.process_id)
-    cluster.check_consistency(dependencies)
+    # These do not change an epoch's weights, but processes with other values would wait for each other forever.
+    duration = {name: getattr(settings, name) for name in DURATION_SETTINGS}
+    cluster.check_consistency(dependencies | {"settings": dependencies["settings"] | duration})
     return cluster
 
 

@@ -3,6 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.evaluation.predict import predict_proba
 from pipeline.models.backend import keras
 
 
@@ -22,6 +26,22 @@ def format_summary(history: dict[str, list[float]], best_epoch: int, keep: str) 
             f"  {label + ':':<17}epoch {epoch + 1:>3}, train {train:.2%}, validation {validation:.2%}"
         )
     return "\n".join([*lines, f"  Saved the weights of the {keep} epoch as data/trained_model."])
+
+
+def describe_constant_prediction(model: keras.Model, faces: np.ndarray) -> str:
+    """Return a line that says so if a network predicts the same emotion for all faces; otherwise "".
+
+    Args:
+        model: The trained network.
+        faces: Validation faces (N, 48, 48, 1) float32 in [0, 1].
+    """
+    predicted = predict_proba(model, faces).argmax(axis=1)
+    if len(predicted) < 2 or np.any(predicted != predicted[0]):
+        return ""
+    return (
+        f"  The network predicts {EMOTIONS[predicted[0]]} for all {len(faces):,} validation faces: it has learned "
+        "nothing. Try a lower learning_rate or more epochs.\n"
+    )
 
 
 def build_run_record(

@@ -46,8 +46,8 @@ def _run_worker(settings: Any) -> None:
         worker = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=stderr_file)
         try:
             status = worker.wait()
-        except KeyboardInterrupt:
-            worker.kill()  # compiled code may not respond to Ctrl-C; writes are atomic, so killing is safe
+        except (KeyboardInterrupt, SystemExit):
+            worker.kill()  # compiled code may not respond to a signal; writes are atomic, so killing is safe
             worker.wait()
             raise
         stderr_file.seek(0)

@@ -17,10 +17,9 @@ To open an artifact in Python, from the project's folder:
 
 import hashlib
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,8 +29,8 @@ from filelock import FileLock, Timeout
 from pipeline.workflow import safe_pickle
 from pipeline.workflow.atomic_io import temporary_path, write_json
 from pipeline.workflow.fingerprint import compute_fingerprint, compute_sha256, has_changed
-from pipeline.workflow.formatting import shell_quote
-from pipeline.workflow.manifest import open_regular, read_manifest
+from pipeline.workflow.formatting import format_command
+from pipeline.workflow.manifest import last_arguments, list_ancestors, open_regular, read_manifest
 from pipeline.workflow.steps import DATA, STEPS
 
 
@@ -44,14 +43,22 @@ class ArtifactStore:
         external_files: Path -> fingerprint, of files outside data/ that were read.
     """
 
-    def __init__(self, folder: Path = DATA, script: str = "", settings: dict[str, Any] | None = None):
-        """`script` and `settings` are recorded with what is written; reading needs neither."""
+    def __init__(
+        self,
+        folder: Path = DATA,
+        script: str = "",
+        settings: dict[str, Any] | None = None,
+        arguments: Sequence[str] = (),
+    ):
+        """`script`, `settings` and `arguments`, its flags, are recorded with what is written; reading needs none."""
         self.folder = folder
         self.script = script
         self.settings = settings or {}
+        self.arguments = list(arguments)
         self.inputs: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
         self.external_files: dict[str, dict[str, Any]] = {}
+        self._obsolete: set[str] = set()  # artifacts that `record_step` deletes
         self._has_changed: dict[str, bool] = {}  # path of an external file -> result of its one check
 
     # ----------------------------------------------------------------------------------------------
@@ -82,10 +89,12 @@ class ArtifactStore:
 
     def entry(self, name: str) -> dict[str, Any]:
         """Return the manifest's entry, such as its `shape` and `settings`, of an artifact that is up to date."""
-        artifacts = self.manifest()["artifacts"]
+        manifest = self.manifest()
+        artifacts = manifest["artifacts"]
         if name not in artifacts:
             writer = next((step.script for step in STEPS if name in step.writes), "run.py")
-            raise FileNotFoundError(f"data/ has no {name} yet. Run: python3 {shell_quote(writer)}")
+            command = format_command(writer, last_arguments(manifest, writer))
+            raise FileNotFoundError(f"data/ has no {name} yet. Run: {command}")
         self._check_up_to_date(name, artifacts)
         return artifacts[name]
 
@@ -122,7 +131,7 @@ class ArtifactStore:
         The message names the earliest such artifact, because its script has to run first.
         """
         inputs = {key: entry["inputs"].keys() & artifacts.keys() for key, entry in artifacts.items()}
-        for current in _list_ancestors(name, inputs):
+        for current in list_ancestors(name, inputs):
             self._check_own_inputs(current, artifacts)
 
     def _check_own_inputs(self, name: str, artifacts: dict[str, dict[str, Any]]) -> None:
@@ -142,13 +151,18 @@ class ArtifactStore:
     # ----------------------------------------------------------------------------------------------
     # Writing
     # ----------------------------------------------------------------------------------------------
-    def add_dependency(self, path: Path) -> None:
-        """Record a file or folder outside data/, existing or not, as an input of what is written afterwards."""
+    def add_dependency(self, path: Path) -> dict[str, Any]:
+        """Record a file or folder outside data/, existing or not, as an input of what is written afterwards.
+
+        Returns:
+            Its fingerprint, with "sha256".
+        """
         # A path within the project is stored relative to it, so that the project's folder can be moved.
         is_inside = path.is_relative_to(self.folder.parent)
         name = str(path.relative_to(self.folder.parent) if is_inside else path)
         self.external_files[name] = compute_fingerprint(path)
         self._has_changed[name] = False
+        return self.external_files[name]
 
     def write(self, **artifacts: Any) -> None:
         """Store artifacts: all of them or, after an error, none.
@@ -175,9 +189,25 @@ class ArtifactStore:
             manifest["artifacts"].pop(name, None)
         self.outputs.pop(name, None)
 
+    def remove_when_recorded(self, name: str) -> None:
+        """Delete an artifact, if it exists, in the same moment in which `record_step` records this script."""
+        self._obsolete.add(name)
+        self.outputs.pop(name, None)
+
+    def record_start(self) -> None:
+        """Record in the manifest that this script has started, and its flags, until it is recorded as finished."""
+        with self._edit_manifest() as manifest:
+            manifest["started"][self.script] = {"arguments": self.arguments, "started": _now()}
+
+    def forget_start(self) -> None:
+        """Remove the record of `record_start`, because the script cannot run with these flags."""
+        with self._edit_manifest() as manifest:
+            manifest["started"].pop(self.script, None)
+
     def record_step(self, **facts: Any) -> None:
-        """Record in the manifest that this script has finished, its inputs and outputs, and `facts`."""
+        """Record in the manifest that this script has finished, its flags, inputs and outputs, and `facts`."""
         record = {
+            "arguments": self.arguments,
             "inputs": self.inputs,
             "external_files": self.external_files,
             "outputs": self.outputs,
@@ -186,6 +216,9 @@ class ArtifactStore:
         }
         with self._edit_manifest() as manifest:
             manifest["steps"][self.script] = record
+            manifest["started"].pop(self.script, None)
+            for name in self._obsolete:
+                manifest["artifacts"].pop(name, None)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -213,6 +246,7 @@ class ArtifactStore:
             "bytes": path.stat().st_size,
             "shape": list(value.shape) if isinstance(value, np.ndarray) else None,
             "script": self.script,
+            "arguments": self.arguments,
             "settings": self.settings,
             "created": _now(),
             "inputs": dict(self.inputs),
@@ -237,17 +271,6 @@ class ArtifactStore:
                             path.unlink(missing_ok=True)
 
 
-def _list_ancestors(name: str, inputs: dict[str, set[str]]) -> list[str]:
-    """Return an artifact and all that it was computed from, each once and after its own inputs."""
-    ancestors = {name}
-    pending = [name]
-    while pending:
-        new = inputs[pending.pop()] - ancestors
-        ancestors |= new
-        pending += new
-    return [key for key in TopologicalSorter(inputs).static_order() if key in ancestors]
-
-
 class _HashingWriter:
     """Write to a file and compute the SHA-256 of the written bytes."""
 
@@ -261,7 +284,7 @@ class _HashingWriter:
 
 
 def _remedy(entry: dict[str, Any]) -> str:
-    return f"Run: python3 {shell_quote(entry['script'])}"
+    return f"Run: {format_command(entry['script'], entry['arguments'])}"
 
 
 def _now() -> str:

@@ -10,19 +10,20 @@ import io
 import re
 import sys
 import time
-import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.workflow.errors import exit_on_error
 
 import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.code_hash import hash_step_code
-from pipeline.workflow.settings import Override, SettingsSource, parse_number
+from pipeline.workflow.flags import FLAG_TYPES, format_flags
+from pipeline.workflow.processes import exit_on_termination
+from pipeline.workflow.settings import Override, SettingsSource
 from pipeline.workflow.steps import get_step
 
 if TYPE_CHECKING:
@@ -52,19 +53,22 @@ def run_step(
     script = Path(sys.argv[0]).name
     step = get_step(script)
     started = time.perf_counter()
-    with exit_on_error(script):
+    with exit_on_termination(), exit_on_error(script):
         settings, overrides = parse_settings(settings_class, recipes)
-        store = ArtifactStore(script=script, settings=to_plain(dataclasses.asdict(settings)))
+        store = ArtifactStore(
+            script=script,
+            settings=to_plain(dataclasses.asdict(settings)),
+            arguments=format_flags(settings_class, overrides),
+        )
         is_recorded = setup is None or setup(settings) is not False
         print_header(f"Step {step.number}: {step.title} ({script})", overrides)
         if not is_recorded:
             main(settings, store)
             return
-        with store.lock():
+        with store.lock(), recorded_start(store):
             main(settings, store)
             store.record_step(
                 code=hash_step_code(script),
-                arguments=sys.argv[1:],
                 settings=store.settings,
                 changed=[override.name for override in overrides],
                 seconds=round(time.perf_counter() - started, 3),
@@ -72,12 +76,26 @@ def run_step(
             )
 
 
+@contextmanager
+def recorded_start(store: ArtifactStore) -> Iterator[None]:
+    """Record that a step runs, until it is recorded as finished or its input proves to be invalid.
+
+    The record of a step that was killed or interrupted, or had no space on the disk, has the flags that continue it.
+    """
+    store.record_start()
+    try:
+        yield
+    except (ValueError, FileNotFoundError):
+        store.forget_start()
+        raise
+
+
 def run_app(
     main: Callable[[Settings, ArtifactStore], None], settings_class: type[Settings], title: str
 ) -> None:
     """Run a script that is not a step: it only reads from data/, so it neither locks nor records anything."""
     script = Path(sys.argv[0]).name
-    with exit_on_error(script):
+    with exit_on_termination(), exit_on_error(script):
         settings, overrides = parse_settings(settings_class)
         print_header(f"{title} ({script})", overrides)
         main(settings, ArtifactStore())
@@ -102,7 +120,7 @@ def parse_settings(
     defaults = source.defaults(_find_recipe(source.file))
     docstring = sys.modules["__main__"].__doc__ or ""
     description = re.split("\n(?:Reads|Run):", docstring)[0]  # the usage line says how to run it
-    with _FLAG_TYPES:
+    with FLAG_TYPES:
         parsed = tyro.cli(settings_class, description=description, default=defaults)
     settings = source.complete(parsed, defaults)
     return settings, source.overrides(settings, defaults)
@@ -147,48 +165,3 @@ def _find_recipe(file: dict[str, Any]) -> str:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--recipe", default=file.get("recipe", ""))
     return parser.parse_known_args()[0].recipe
-
-
-# --------------------------------------------------------------------------------------------------
-# Flags
-# --------------------------------------------------------------------------------------------------
-# tyro converts text to values. A text that is not a value of the setting's type remains as it is, so that
-# SettingsSource explains it like a value in the file.
-_FLAG_TYPES = ConstructorRegistry()
-
-
-@_FLAG_TYPES.primitive_rule
-def _convert_number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-    if info.type not in (int, float):
-        return None
-    return _flag_type(info.type.__name__.upper(), lambda texts: parse_number(texts[0]))
-
-
-@_FLAG_TYPES.primitive_rule
-def _convert_choice(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-    if info.type_origin is not Literal:
-        return None
-    choices = {str(choice): choice for choice in get_args(info.type)}
-    return _flag_type(f"{{{','.join(choices)}}}", lambda texts: choices.get(texts[0], texts[0]))
-
-
-@_FLAG_TYPES.primitive_rule
-def _convert_tuple(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-    """Take any number of values for a tuple of fixed length too."""
-    items = get_args(info.type)
-    if info.type_origin is not tuple or Ellipsis in items:
-        return None
-    any_length: Any = types.GenericAlias(tuple, (items[0], ...))
-    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(any_length, info.markers))
-    assert isinstance(spec, PrimitiveConstructorSpec), f"tyro has no rule for {any_length}"
-    return dataclasses.replace(spec, metavar=" ".join(["VALUE"] * len(items)))
-
-
-def _flag_type(metavar: str, convert: Callable[[list[str]], Any]) -> PrimitiveConstructorSpec:
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar=metavar,
-        instance_from_str=convert,
-        is_instance=lambda value: True,
-        str_from_instance=lambda value: [str(value)],
-    )

@@ -7,6 +7,7 @@ Set PIPELINE_TRACEBACK=1 to see where an error was raised.
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -63,6 +64,9 @@ def _is_raised_here(error: BaseException) -> bool:
 def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     script = Path(sys.argv[0]).name
     if issubclass(kind, KeyboardInterrupt):
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # while Python shuts down, which run.py does not wait for
         message = "Interrupted. No file is incomplete; run it again to continue."
         print(f"\n{script}: {message}", file=sys.stderr, flush=True)
     elif isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("pipeline"):

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.workflow.steps import ROOT
@@ -17,8 +19,17 @@ def printable(text: Path | str) -> str:
 
 
 def shell_quote(name: str) -> str:
-    """Quote a file's name for a shell, if it needs that: step 10's script has an ampersand."""
-    return name if re.fullmatch(r"[\w./\\:-]+", name) else f'"{name}"'
+    """Quote a word for a shell, if it needs that: step 10's script has an ampersand."""
+    if re.fullmatch(r"[\w./\\:=-]+", name) and (os.name == "nt" or "\\" not in name):
+        return name
+    if os.name == "nt" or not (name == "" or re.search(r'["$`\\!\n]', name)):
+        return f'"{name}"'  # which the shells of all systems accept
+    return shlex.quote(name)
+
+
+def format_command(script: str, arguments: Iterable[str] = ()) -> str:
+    """Return the command that runs a script of the project with these flags, as one enters it in a shell."""
+    return " ".join(["python3", *(shell_quote(word) for word in (script, *arguments))])
 
 
 def relative_to_root(path: Path) -> str:

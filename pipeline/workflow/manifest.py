@@ -15,15 +15,21 @@ from typing import Annotated, Any, BinaryIO
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-MANIFEST_VERSION = 3
+MANIFEST_VERSION = 4
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_PATH_LENGTH = 4096
 
 
 def _check_path(path: Any) -> str:
-    if not isinstance(path, str) or not 0 < len(path) <= MAX_PATH_LENGTH or "\0" in path:
+    if not path or len(_check_text(path)) > MAX_PATH_LENGTH:
         raise ValueError("not a path")
     return path
+
+
+def _check_text(text: Any) -> str:
+    if not isinstance(text, str) or "\0" in text:
+        raise ValueError("not a text")
+    return text
 
 
 # Of an artifact: a bare name, because its file is named after it.
@@ -31,6 +37,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^\w{1,64}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Script = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f]{0,255}$")]
 AnyPath = Annotated[Any, AfterValidator(_check_path)]  # not str, which pydantic requires to be valid Unicode
+Arguments = list[Annotated[Any, AfterValidator(_check_text)]]  # of a command line, which may name any path
 STRICT = ConfigDict(strict=True, extra="forbid")
 
 
@@ -53,6 +60,7 @@ class Entry(TypedDict):
     bytes: int
     shape: list[int] | None
     script: Script
+    arguments: Arguments
     settings: dict[str, Any]
     created: str
     inputs: dict[Name, Sha256]
@@ -67,7 +75,18 @@ class StepRecord(TypedDict):
     inputs: dict[Name, Sha256]
     outputs: dict[Name, Sha256]
     external_files: dict[AnyPath, Fingerprint]
+    code: str
+    arguments: Arguments
     finished: str
+
+
+class Start(TypedDict):
+    """A step that has started and has not finished: `run.py --resume` runs it again with the same flags."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+
+    arguments: Arguments
+    started: str
 
 
 class Manifest(TypedDict):
@@ -78,6 +97,7 @@ class Manifest(TypedDict):
     version: int
     artifacts: dict[Name, Entry]
     steps: dict[Script, StepRecord]
+    started: dict[Script, Start]
 
 
 SCHEMA = TypeAdapter(Manifest)
@@ -99,7 +119,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         _check_consistency(manifest)
         return manifest
     except FileNotFoundError:
-        return {"version": MANIFEST_VERSION, "artifacts": {}, "steps": {}}
+        return {"version": MANIFEST_VERSION, "artifacts": {}, "steps": {}, "started": {}}
     except (ValueError, RecursionError) as error:  # json raises RecursionError for deep nesting
         raise ValueError(
             f"{path} is not a valid manifest ({_format_reason(error)}). Delete the folder {path.parent} and run: "
@@ -112,6 +132,23 @@ def open_regular(path: Path, remedy: str = "") -> BinaryIO:
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise ValueError(f"{path} is not a regular file. {remedy}".rstrip(" ."))
     return open(path, "rb")
+
+
+def last_arguments(manifest: dict[str, Any], script: str) -> list[str]:
+    """Return the flags of a script's last run, finished or not; none if it has not run."""
+    record = manifest["started"].get(script) or manifest["steps"].get(script) or {"arguments": []}
+    return list(record["arguments"])
+
+
+def list_ancestors(name: str, inputs: dict[str, set[str]]) -> list[str]:
+    """Return an artifact and all that it was computed from, each once and after its own inputs."""
+    ancestors = {name}
+    pending = [name]
+    while pending:
+        new = inputs[pending.pop()] - ancestors
+        ancestors |= new
+        pending += new
+    return [key for key in TopologicalSorter(inputs).static_order() if key in ancestors]
 
 
 def _check_consistency(manifest: dict[str, Any]) -> None:

@@ -1,21 +1,104 @@
-"""Run commands as child processes. Needs the standard library only."""
+"""Run commands as child processes and pass signals on to them. Needs the standard library only."""
 
 import os
 import signal
 import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 from pipeline.workflow.steps import ROOT
 
-INTERRUPTED = 130  # conventional exit status after Ctrl-C
+SIGNALLED = 128  # plus the number of a signal: conventional exit status of a process that the signal ended
+INTERRUPT_DELAY_S = 1.0  # until Ctrl-C is passed on; a terminal sends it to the command as well
+# Sent by systems that shut down, and by terminals that are closed; Windows has neither.
+TERMINATION_SIGNALS: tuple[signal.Signals, ...] = (
+    () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
+)
 
 
 def run_and_wait(command: list[str]) -> int:
-    """Run a command in the project's folder and return its exit status; the command itself handles Ctrl-C."""
+    """Run a command in the project's folder and return its exit status.
+
+    A signal that would end this process is passed on to the command, and the command's end is awaited. Then the
+    status is 128 plus the number of the signal.
+    """
     environment = os.environ | {"PYTHONUTF8": "1"}  # some terminals cannot show a progress bar otherwise
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
-        while True:
-            try:
-                status = process.wait()
-            except KeyboardInterrupt:
-                continue  # the terminal has sent it to the command as well
-            return INTERRUPTED if status == -signal.SIGINT else status
+    with _passing_on_signals() as signals, subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        signals.pass_on_to(process)
+        status = process.wait()
+        signals.process = None
+    number = signals.received[0] if signals.received else -status if status < 0 else 0
+    return SIGNALLED + number if number else status
+
+
+def is_interruption(status: int) -> bool:
+    """Return whether an exit status is that of a process which a signal ended."""
+    return status in {SIGNALLED + number for number in (signal.SIGINT, *TERMINATION_SIGNALS)}
+
+
+@contextmanager
+def exit_on_termination() -> Iterator[None]:
+    """Exit in the orderly way on SIGTERM and SIGHUP: `finally` clauses run, so that files are closed or deleted."""
+
+    def exit_with_status(number: int, frame: FrameType | None) -> NoReturn:
+        for other in handled:  # a second one must not interrupt the clauses that the first one runs
+            signal.signal(other, signal.SIG_IGN)
+        sys.exit(SIGNALLED + number)
+
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    handled = _list_handled(TERMINATION_SIGNALS) if is_main_thread else []
+    previous = {number: signal.signal(number, exit_with_status) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class _Signals:
+    """The signals that this process received while a command ran."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.process: subprocess.Popen | None = None
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        self.received.append(number)
+        self._pass_on(number)
+
+    def pass_on_to(self, process: subprocess.Popen) -> None:
+        """Send the signals that have been received to a command, and from now on also those that will be."""
+        self.process = process
+        for number in list(self.received):
+            self._pass_on(number)
+
+    def _pass_on(self, number: int) -> None:
+        if self.process is None or sys.platform == "win32":  # there Ctrl-C reaches all processes of a console
+            return
+        if number != signal.SIGINT:
+            self.process.send_signal(number)
+            return
+        timer = threading.Timer(INTERRUPT_DELAY_S, self.process.send_signal, [number])
+        timer.daemon = True
+        timer.start()
+
+
+@contextmanager
+def _passing_on_signals() -> Iterator[_Signals]:
+    signals = _Signals()
+    handled = _list_handled((signal.SIGINT, *TERMINATION_SIGNALS))
+    previous = {number: signal.signal(number, signals.handle) for number in handled}
+    try:
+        yield signals
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _list_handled(numbers: tuple[signal.Signals, ...]) -> list[signal.Signals]:
+    """Return the signals that are not ignored, as nohup and a shell's background jobs make a process do."""
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]

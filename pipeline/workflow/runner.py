@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from pipeline.workflow.formatting import shell_quote
-from pipeline.workflow.processes import INTERRUPTED, run_and_wait
+from pipeline.workflow.processes import is_interruption, run_and_wait
 from pipeline.workflow.steps import BUILD_STEP, RESULTS, ROOT, STEPS, Step, get_step, list_build_scripts
 
 QUICK_ARGUMENTS = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
@@ -27,10 +27,10 @@ def run_steps(options: argparse.Namespace) -> int:
         step_started = time.perf_counter()
         status = run_and_wait([sys.executable, str(ROOT / step.script), *arguments])
         if status:
-            result = "was interrupted" if status == INTERRUPTED else "failed"
+            result = "was interrupted" if is_interruption(status) else "failed"
             print(f"\nStep {step.number} ({step.script}) {result}; the remaining steps were not run.")
             print(f"Continue with: {format_continue_command(options, step)}", flush=True)
-            return INTERRUPTED if status == INTERRUPTED else 1
+            return status if is_interruption(status) else 1
         durations.append((step, time.perf_counter() - step_started))
         print(f"  step {step.number} took {durations[-1][1]:.1f} s\n", flush=True)
     print_summary(durations, time.perf_counter() - started)
@@ -39,10 +39,22 @@ def run_steps(options: argparse.Namespace) -> int:
 
 def select_steps(options: argparse.Namespace) -> list[Step]:
     """Return the steps that --only, --from and --model select."""
-    steps = [step if step is not BUILD_STEP else get_step(options.model) for step in STEPS]
+    model = options.model or (find_last_build_script() if options.resume else BUILD_STEP.script)
+    steps = [step if step is not BUILD_STEP else get_step(model) for step in STEPS]
     if options.only:
         return [step for step in steps if step.number in options.only]
     return [step for step in steps if step.number >= (options.first or 1)]
+
+
+def find_last_build_script() -> str:
+    """Return the script that was the last to run as step 7."""
+    from pipeline.workflow.artifacts import ArtifactStore  # here, because it needs packages from .venv
+
+    manifest = ArtifactStore().manifest()
+    scripts = list_build_scripts()
+    started = {start["started"]: script for script, start in manifest["started"].items() if script in scripts}
+    last = started[max(started)] if started else manifest["artifacts"].get("model", {}).get("script")
+    return last if last in scripts else BUILD_STEP.script
 
 
 def plan_resume(step: Step, arguments: list[str] | None) -> tuple[list[str], bool]:
@@ -52,19 +64,22 @@ def plan_resume(step: Step, arguments: list[str] | None) -> tuple[list[str], boo
 
     Args:
         step: The step.
-        arguments: Its flags. None: those of its last run, so that a data set chosen on the command line is kept.
+        arguments: Its flags. None: those of its last run, finished or not, so that a data set or a recipe chosen on
+            the command line is kept.
     """
     from pipeline.workflow.artifacts import ArtifactStore  # here, because it needs packages from .venv
     from pipeline.workflow.code_hash import hash_step_code
     from pipeline.workflow.fingerprint import has_changed
+    from pipeline.workflow.manifest import last_arguments
 
     store = ArtifactStore()
     manifest = store.manifest()
     record: dict[str, Any] | None = manifest["steps"].get(step.script)
-    if not record:
-        return arguments or [], False
+    start = manifest["started"].get(step.script)
     if arguments is None:
-        arguments = list(record["arguments"])
+        arguments = last_arguments(manifest, step.script)
+    if start or not record:
+        return arguments, False
     if (record["code"], record["arguments"]) != (hash_step_code(step.script), arguments):
         return arguments, False
     if any(has_changed(ROOT / path, previous) for path, previous in record["external_files"].items()):
@@ -87,7 +102,7 @@ def format_continue_command(options: argparse.Namespace, step: Step) -> str:
         command.append(f"--from {step.number}")
     flags = ("quick", "resume", "no_venv", "latest")
     command += [f"--{flag.replace('_', '-')}" for flag in flags if getattr(options, flag)]
-    if options.model != BUILD_STEP.script:
+    if options.model:
         command.append(f"--model {shell_quote(options.model)}")
     return " ".join(command)
 

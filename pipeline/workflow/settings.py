@@ -38,6 +38,23 @@ NonNegativeFloat = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 UnitInterval = Annotated[float, Ge(0), Le(1)]
 
+
+@dataclass(frozen=True)
+class Location:
+    """Marks a setting as the path of a file or folder; `words` are values of it that are not paths."""
+
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Once:
+    """Marks a setting that applies to one run only: `run.py --resume` does not repeat it."""
+
+
+FilePath = Annotated[str, Location()]
+ModelPath = Annotated[str, Location(("data",))]  # data: the network trained in data/
+OneRun = Annotated[bool, Once()]
+
 Settings = TypeVar("Settings", bound="DataclassInstance")
 Values = dict[str, Any]  # by the setting's name
 

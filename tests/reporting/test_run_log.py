@@ -50,13 +50,28 @@ def test_runs_are_appended_with_their_settings(log_training, log_path):
     )
 
 
-def test_accuracies_are_set_on_the_latest_run_with_the_same_weights(log_training):
-    for weights in ("a", "b", "a"):
+def test_accuracies_are_set_on_the_run_with_the_same_weights(log_training):
+    for weights in ("a", "b", "c"):
         store = log_training(weights)
     run_log.set_accuracies(store, store.outputs["trained_model"], {"test": 0.4831, "train": 0.95})
     runs = run_log.read_runs()
     assert [run["test_accuracy"] for run in runs] == ["", "", "0.4831"]
     assert runs[2]["train_accuracy"] == "0.9500" and runs[2]["validation_accuracy"] == ""
+
+
+@pytest.mark.parametrize("order", ["aa", "aaa", "aba", "abba"])
+def test_a_run_with_the_same_weights_is_logged_once_and_keeps_its_test_accuracy(log_training, order):
+    """A training that was killed after it was logged, but before its step was recorded, is logged again."""
+    for position, weights in enumerate(order):
+        store = log_training(weights, epochs="ab".index(weights))
+        if not position:
+            run_log.set_accuracies(store, store.outputs["trained_model"], {"test": 0.5})
+    runs = run_log.read_runs()
+    assert len(runs) == len(set(order))
+    assert (
+        runs[-1]["test_accuracy"] == "0.5000" and runs[-1]["weights_sha256"] == store.outputs["trained_model"]
+    )
+    assert ("epochs" in runs[-1]["changed"]) == ("b" in order)
 
 
 def test_accuracies_of_unknown_weights_change_nothing(log_training):

@@ -5,7 +5,7 @@ import random
 import time
 
 import pytest
-from helpers import Project
+from helpers import Project, list_checkpoints, read_rows
 from PIL import Image
 
 from pipeline.workflow.steps import STEPS
@@ -37,6 +37,25 @@ def small(prepared, tmp_path_factory):
     for step in STEPS[1:]:
         project.run(step.script, *FLAGS.get(step.script, []))
     return project
+
+
+@pytest.mark.parametrize("line", ["run_log.append_run(", "print(format_summary(", "store.record_step("])
+def test_a_training_killed_in_its_last_lines_trains_no_epoch_again_and_is_logged_once(small, tmp_path, line):
+    """os.kill(SIGKILL) is inserted before a line at the end of step 8 or of `run_step`."""
+    project = small.copy(tmp_path / "copy")
+    flags = ["--epochs", 2, "--seed", 5]
+    path = project.root / ("pipeline/workflow/cli.py" if "record_step" in line else "Compiling_model.py")
+    original = path.read_text(encoding="utf-8")
+    (indented,) = [text for text in original.splitlines() if text.strip().startswith(line)]
+    kill = indented[: len(indented) - len(indented.lstrip())] + "import os; os.kill(os.getpid(), 9)\n"
+    path.write_text(original.replace(indented, kill + indented), encoding="utf-8")
+    project.run("Compiling_model.py", *flags, status=-9)
+    path.write_text(original, encoding="utf-8")
+    assert "Resuming after epoch 2" in project.run("Compiling_model.py", *flags)
+    sha256 = project.store().entry("trained_model")["sha256"]
+    runs = read_rows(project.results / "runs.csv")
+    assert [run["weights_sha256"] for run in runs].count(sha256) == 1
+    assert not list_checkpoints(project.store())
 
 
 def assert_readable(project: Project) -> None:

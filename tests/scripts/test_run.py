@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers import wait_for_epochs
 
 from pipeline.data import csv_reader
 from pipeline.workflow.steps import STEPS
@@ -70,6 +71,38 @@ def test_resume_keeps_the_flags_of_the_last_run(project, tmp_path, small_table):
     assert executed_steps(project.run("run.py", "--no-venv", "--resume", "--only", 2)) == [2]
     source = project.store().read("source")
     assert not source["is_sample"] and "mine.csv" in source["label"]
+
+
+def kill_training(project, *flags: object) -> None:
+    process = project.start("Compiling_model.py", *flags)
+    wait_for_epochs(project, 1, process)
+    process.kill()
+    process.communicate()
+
+
+def test_resume_continues_a_killed_training_with_its_flags_and_its_network(prepared, tmp_path):
+    project = prepared.copy(tmp_path / "copy")
+    shutil.copy(project.root / "LeNet-5_model.py", project.root / "My_model.py")
+    project.run("Compiling_model.py", "--epochs", 1)
+    project.run("My_model.py", "--seed", 1)
+    kill_training(project, "--recipe", "augmented", "--epochs", 3, "--warmup-epochs", 0)
+    printed = project.run("run.py", "--no-venv", "--resume", "--only", 7, 8)
+    assert executed_steps(printed) == [8] and "Resuming after epoch" in printed
+    entry = project.store().entry("trained_model")
+    assert (entry["settings"]["recipe"], entry["settings"]["epochs"]) == ("augmented", 3)
+    assert project.store().entry("model")["script"] == "My_model.py"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_run_py_alone_ends_the_step_too(project, number):
+    process = project.start("run.py", "--no-venv", "--only", 2, 3, start_new_session=True)
+    while "Step 2" not in process.stdout.readline():
+        pass
+    process.send_signal(number)
+    printed, _ = process.communicate(timeout=60)  # which waits until the step has closed its output too
+    assert process.returncode == 128 + number, printed
+    assert "was interrupted" in printed and "Traceback" not in printed and "Step 3" not in printed
 
 
 @pytest.mark.parametrize("name", ["Dataset.csv", "Dataset.csv.gz"])

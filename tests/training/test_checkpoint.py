@@ -5,12 +5,14 @@ The trainings run in this process, on a small network with a backbone, batch nor
 
 import numpy as np
 import pytest
-from helpers import assert_same_bits
+from helpers import assert_same_bits, list_checkpoints
 
 import Compiling_model
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.models import serialization
 from pipeline.models.backend import keras
+from pipeline.training.checkpoint import MAX_CHECKPOINTS, Checkpoint
+from pipeline.training.distributed import SingleProcess
 from pipeline.workflow.artifacts import ArtifactStore
 
 pytestmark = pytest.mark.slow
@@ -45,9 +47,8 @@ class InterruptedStore(ArtifactStore):
 
     def write(self, **artifacts):
         super().write(**artifacts)
-        if "checkpoint" in artifacts:
-            n_epochs = len(artifacts["checkpoint"]["history"]["loss"])
-            if n_epochs == self.interrupted_epoch:
+        for name, value in artifacts.items():
+            if name.startswith("checkpoint_") and len(value["history"]["loss"]) == self.interrupted_epoch:
                 raise Interruption
 
 
@@ -74,12 +75,14 @@ def train(tmp_path, monkeypatch):
     targets = np.eye(7, dtype=np.float32)[labels]
     model = serialization.pack(build_network())
 
-    def train(folder: str, interrupted_epoch: int = 0, **values) -> ArtifactStore:
+    def train(
+        folder: str, interrupted_epoch: int = 0, arguments: tuple[str, ...] = (), **values
+    ) -> ArtifactStore:
         store = ArtifactStore(tmp_path / folder)
         if not store.has("model"):
             store.write(source={"label": "random"}, model=model)
             store.write(train_x=faces[:64], train_y=targets[:64], val_x=faces[64:], val_y=targets[64:])
-        interrupted_store = InterruptedStore(tmp_path / folder)
+        interrupted_store = InterruptedStore(tmp_path / folder, "Compiling_model.py", arguments=arguments)
         interrupted_store.interrupted_epoch = interrupted_epoch
         settings = Compiling_model.Settings(**{"batch_size": 16, "verbose": 0} | values)
         if interrupted_epoch:
@@ -87,6 +90,7 @@ def train(tmp_path, monkeypatch):
                 Compiling_model.main(settings, interrupted_store)
         else:
             Compiling_model.main(settings, interrupted_store)
+            interrupted_store.record_step(code="")
         return store
 
     return train
@@ -101,7 +105,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(train, capsys, name)
     capsys.readouterr()
     resumed = train("interrupted", **values)
     assert f"Resuming after epoch {interrupted_epochs[-1]}" in capsys.readouterr().out
-    assert not resumed.has("checkpoint")
+    assert not list_checkpoints(resumed)
     for weights in ("weights", "last_weights", "best_weights"):
         assert_same_bits(resumed.read("trained_model")[weights], expected.read("trained_model")[weights])
     history, expected_history = resumed.read("history"), expected.read("history")
@@ -141,16 +145,122 @@ def test_keep_selects_the_last_or_the_best_weights(train):
     assert_same_bits(best["last_weights"], last["last_weights"])
 
 
-def test_a_checkpoint_of_other_settings_is_not_used(train, capsys):
-    train("project", interrupted_epoch=1, epochs=3)
-    store = train("project", epochs=1, learning_rate=0.01)
-    assert "starting from scratch" in capsys.readouterr().out
-    assert len(store.read("history")["loss"]) == 1
+@pytest.mark.parametrize(
+    "other",
+    [{"learning_rate": 0.01}, {"batch_size": 8}, {"seed": 1}, {"schedule": "cosine"}, {"flip": True}],
+    ids=str,
+)
+def test_a_training_with_other_settings_leaves_a_checkpoint_alone(train, capsys, other):
+    train("project", interrupted_epoch=1, arguments=("--epochs", "2"), epochs=2)
+    (name,) = list_checkpoints(train("project", epochs=1, **other))
+    printed = capsys.readouterr().out
+    assert "Continue it with: python3 Compiling_model.py --epochs 2" in printed and "Resuming" not in printed
+    store = train("project", epochs=2)
+    assert "Resuming after epoch 1" in capsys.readouterr().out and not store.has(name)
+
+
+def test_of_many_unfinished_trainings_the_oldest_are_deleted_with_a_message(train, capsys):
+    store = train("project", interrupted_epoch=1, epochs=2)
+    for seed in range(MAX_CHECKPOINTS + 1):
+        arguments = ("--seed", str(seed))
+        other = ArtifactStore(store.folder, "Compiling_model.py", arguments=arguments)
+        other.write(**{f"checkpoint_{seed}": seed})
+    capsys.readouterr()
+    train("project", epochs=2)
+    deleted = [line for line in capsys.readouterr().out.splitlines() if "deleted" in line]
+    assert [line.rpartition(" ")[2] for line in deleted] == ["0", "1"]
+    assert list_checkpoints(store) == [f"checkpoint_{seed}" for seed in range(2, MAX_CHECKPOINTS + 1)]
+
+
+# --------------------------------------------------------------------------------------------------
+# Shorter, longer, finished, and from saved weights
+# --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5])
+def test_with_a_constant_schedule_an_interrupted_training_can_be_shortened_and_extended(train, epochs):
+    train("project", interrupted_epoch=2, epochs=4)
+    resumed = train("project", epochs=epochs, early_stopping_patience=9)
+    n_epochs = max(epochs, 2)  # an epoch that is done is kept
+    assert len(resumed.read("history")["loss"]) == n_epochs
+    expected = train("uninterrupted", epochs=n_epochs).read("trained_model")["weights"]
+    assert_same_bits(resumed.read("trained_model")["weights"], expected)
+
+
+def test_with_a_cosine_schedule_another_number_of_epochs_is_another_training(train):
+    train("project", interrupted_epoch=2, epochs=4, schedule="cosine")
+    store = train("project", epochs=3, schedule="cosine")
+    assert len(list_checkpoints(store)) == 1 and len(store.read("history")["loss"]) == 3
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"keep": "best"}, {"schedule": "cosine"}, {"frozen_epochs": 3}], ids=str
+)
+def test_finish_saves_the_network_of_the_checkpoint(train, values):
+    train("project", interrupted_epoch=2, epochs=5, **values)
+    store = train("project", epochs=5, finish=True, **values)
+    assert len(store.read("history")["loss"]) == 2 and not list_checkpoints(store)
+    if "schedule" not in values and "frozen_epochs" not in values:
+        expected = train("two epochs", epochs=2, **values).read("trained_model")["weights"]
+        assert_same_bits(store.read("trained_model")["weights"], expected)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_finish_without_a_checkpoint_names_the_unfinished_trainings(train, interrupted):
+    if interrupted:
+        train("project", interrupted_epoch=1, arguments=("--seed", "1"), epochs=2, seed=1)
+    remedy = r"python3 Compiling_model\.py --seed 1 --finish" if interrupted else "Train first"
+    with pytest.raises(ValueError, match=remedy):
+        train("project", epochs=2, finish=True)
+
+
+def test_a_training_starts_from_saved_weights(train, tmp_path):
+    path = tmp_path / "saved.keras"
+    saved = build_network()
+    saved.set_weights([weights + 1 for weights in saved.get_weights()])
+    serialization.save_model(saved, path)
+    store = train("project", init_from=str(path), epochs=1, learning_rate=1e-12)
+    trained, initial = store.read("trained_model")["weights"], saved.get_weights()
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(trained[-2:], initial[-2:], strict=True))
+    saved.set_weights([weights * 2 for weights in initial])
+    serialization.save_model(saved, path)
+    with pytest.raises(ValueError, match=r"stale: saved\.keras"):
+        ArtifactStore(store.folder).read("trained_model")
+
+
+@pytest.mark.parametrize("kind", ["other network", "missing", "no model"])
+def test_unsuitable_initial_weights_are_named(train, tmp_path, kind):
+    path = tmp_path / "saved.keras"
+    if kind == "other network":
+        serialization.save_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(7)]), path)
+    if kind == "no model":
+        path.write_text("text", encoding="utf-8")
+    with pytest.raises((ValueError, FileNotFoundError), match=r"saved\.keras"):
+        train("project", init_from=str(path), epochs=1)
+
+
+def test_a_network_that_predicts_one_emotion_for_all_faces_is_reported(train, capsys):
+    train("learns nothing", epochs=1, learning_rate=1e-12)
+    assert "predicts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n_epochs", [0, 1, 17])
+def test_ctrl_c_names_the_command_that_keeps_the_network(tmp_path, capsys, n_epochs):
+    store = ArtifactStore(tmp_path, "Compiling_model.py", arguments=("--recipe", "augmented"))
+    checkpoint = Checkpoint(store, {}, SingleProcess(), ema=None)
+    checkpoint.history = {"loss": [1.0] * n_epochs}
+    with pytest.raises(KeyboardInterrupt), checkpoint.explain_interruption():
+        raise KeyboardInterrupt
+    command = "python3 Compiling_model.py --recipe augmented --finish"
+    assert (command in capsys.readouterr().out) == bool(n_epochs)
+
+
+# --------------------------------------------------------------------------------------------------
+# Checkpoints that are not used
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_damaged_checkpoint_is_not_used(train, capsys, tmp_path):
     train("project", interrupted_epoch=1, epochs=2)
-    (path,) = (tmp_path / "project").glob("checkpoint-*.pkl")
+    (path,) = (tmp_path / "project").glob("checkpoint_*.pkl")
     path.write_bytes(path.read_bytes()[:-1])
     store = train("project", epochs=2)
     assert "starting from scratch" in capsys.readouterr().out

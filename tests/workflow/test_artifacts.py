@@ -82,6 +82,43 @@ def test_command_in_a_message_quotes_a_name_with_an_ampersand(tmp_path):
         store.read("value")
 
 
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_missing_artifact_names_the_script_with_the_flags_of_its_last_run(store, is_finished):
+    other = ArtifactStore(store.folder, "Compiling_model.py", arguments=["--recipe", "augmented"])
+    other.record_start()
+    if is_finished:
+        other.record_step(code="")
+    with pytest.raises(FileNotFoundError, match=r"Compiling_model\.py --recipe augmented$"):
+        store.read("trained_model")
+
+
+@pytest.mark.parametrize("reason", ["missing", "damaged", "stale"])
+def test_command_in_a_message_has_the_recorded_flags(tmp_path, reason):
+    file = tmp_path / "my faces.csv"
+    file.write_text("one")
+    store = ArtifactStore(tmp_path / "data", "Load_dataSets.py", arguments=["--dataset", str(file)])
+    store.add_dependency(file)
+    store.write(dataset=1)
+    if reason == "stale":
+        file.write_text("two")
+    elif reason == "damaged":
+        artifact_path(store, "dataset").write_text("x")
+    else:
+        artifact_path(store, "dataset").unlink()
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        ArtifactStore(store.folder).read("dataset")
+    assert f'Run: python3 Load_dataSets.py --dataset "{file}"' in str(caught.value)
+
+
+def test_an_obsolete_artifact_is_deleted_when_its_script_is_recorded(store):
+    store.write(checkpoint=1, other=2)
+    store.remove_when_recorded("checkpoint")
+    assert store.has("checkpoint")
+    store.record_step(code="")
+    assert not store.has("checkpoint") and store.has("other")
+    assert "checkpoint" not in store.manifest()["steps"]["Load_dataSets.py"]["outputs"]
+
+
 def test_nothing_is_read_without_a_manifest(store):
     (store.folder / "manifest.json").unlink()
     with pytest.raises(FileNotFoundError, match="dataset"):

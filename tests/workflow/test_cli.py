@@ -3,6 +3,7 @@
 import errno
 import functools
 import io
+import subprocess
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +16,7 @@ import pytest
 
 from pipeline.workflow import cli
 from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.formatting import printable, shell_quote
+from pipeline.workflow.formatting import format_command, printable, shell_quote
 from pipeline.workflow.settings import Seed
 
 
@@ -34,10 +35,15 @@ def run(tmp_path, monkeypatch):
     """Run a step with flags; returns the settings that its main received, and the store that it ran in."""
     monkeypatch.setattr(cli, "ArtifactStore", functools.partial(ArtifactStore, tmp_path))
 
-    def run_with_flags(*flags: str, setup=None) -> tuple[Settings, ArtifactStore]:
+    def run_with_flags(*flags: str, setup=None, main=lambda *_: None) -> tuple[Settings, ArtifactStore]:
         received = []
+
+        def run_main(settings: Settings, store: ArtifactStore) -> None:
+            received.append(settings)
+            main(settings, store)
+
         monkeypatch.setattr(sys, "argv", ["Compiling_model.py", *flags])
-        run_step(lambda settings, _: received.append(settings), Settings, recipes=RECIPES, setup=setup)
+        run_step(run_main, Settings, recipes=RECIPES, setup=setup)
         return received[0], ArtifactStore(tmp_path)
 
     return run_with_flags
@@ -71,6 +77,36 @@ def test_changed_settings_are_printed_and_recorded(run, capsys):
     record = store.manifest()["steps"]["Compiling_model.py"]
     assert record["arguments"] == ["--epochs", "5"] and record["changed"] == ["epochs"]
     assert record["settings"]["epochs"] == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        (KeyboardInterrupt(), True),
+        (SystemExit(143), True),
+        (OSError(errno.ENOSPC, "No space", "x"), True),
+        (MemoryError(), True),
+        (ValueError("Dataset.csv: row 3"), False),
+        (FileNotFoundError(errno.ENOENT, "No such file", "x.csv"), False),
+        (None, False),
+    ],
+    ids=repr,
+)
+def test_the_flags_of_a_step_that_did_not_finish_are_kept(run, error, is_kept):
+    def main(settings, store):
+        assert store.manifest()["started"]["Compiling_model.py"]["arguments"] == ["--epochs", "5"]
+        if error:
+            raise error
+
+    run("--epochs", "4")
+    if error:
+        with pytest.raises((SystemExit, KeyboardInterrupt)):
+            run("--epochs", "5", main=main)
+    else:
+        run("--epochs", "5", main=main)
+    manifest = run("--epochs", "6", setup=lambda settings: False)[1].manifest()
+    assert ("Compiling_model.py" in manifest["started"]) == is_kept
+    assert manifest["steps"]["Compiling_model.py"]["arguments"][1] == ("4" if error else "5")
 
 
 def test_unknown_flag_is_an_error(run, capsys):
@@ -154,3 +190,14 @@ def test_names_are_escaped_for_the_terminal_and_quoted_for_the_shell():
     assert printable("a\nb\udcff") == "a\\nb\\xff"
     assert shell_quote("Load_dataSets.py") == "Load_dataSets.py"
     assert shell_quote("a & b.py") == '"a & b.py"'
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="cmd.exe has other rules")
+@pytest.mark.parametrize(
+    "word", ["", "a", "a b", "a&b", "a'b", 'a"b', "$HOME", "`id`", "a\\b", "a!b", "*.jpg", "a\nb"]
+)
+def test_a_shell_reads_the_words_of_a_command_as_they_are(word):
+    script = "Visualize_Training_&_Validation.py"
+    command = format_command(script, ["--x", word]).replace("python3", "printf '%s\\0'", 1)
+    printed = subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout
+    assert printed.decode().split("\0")[:-1] == [script, "--x", word]

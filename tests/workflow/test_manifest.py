@@ -20,7 +20,7 @@ def store(tmp_path) -> ArtifactStore:
         if name == "second":
             store.read("first")
         store.write(**{name: name})
-        store.record_step(code="", arguments=[])
+        store.record_step(code="")
     return store
 
 
