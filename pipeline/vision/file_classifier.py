@@ -25,7 +25,9 @@ from pipeline.vision.results_log import ResultsLog, crop_row, to_rows
 from pipeline.vision.results_table import Row
 from pipeline.vision.video_io import VideoReader
 from pipeline.workflow.atomic_io import atomic_write
+from pipeline.workflow.flags import make_absolute
 from pipeline.workflow.formatting import format_count, printable
+from pipeline.workflow.settings import Location
 from pipeline.workflow.steps import RESULTS
 
 FaceSource = Literal["detect", "crop"]
@@ -63,9 +65,9 @@ class FileClassifier:
 
     def describe_run(self, images: Sequence[str], model_sha256: str) -> dict[str, Any]:
         """Return all that the results depend on; a run that was interrupted resumes only if it is the same."""
-        folder = os.getcwd()  # a relative path names another file in another folder
+        images = [make_absolute(image, Location()) for image in images]
         options = {name: getattr(self, name) for name in ("faces", "tta", "smoothing", "annotate")}
-        return {"images": list(images), "folder": folder, "model": model_sha256, **options}
+        return {"images": images, "model": model_sha256, **options}
 
     def classify_files(self, files: list[Path], log: ResultsLog) -> None:
         """Classify files and log a row for each face; skip the files that the log already has.
@@ -77,11 +79,15 @@ class FileClassifier:
                 f"  resuming after {format_count(len(log.completed), 'file')} (--no-resume starts from scratch)",
                 flush=True,
             )
+        for other in log.list_others():
+            print(f"  An unfinished run over other images is kept in {other.name}; its command continues it.")
         copies = self.results / "classified"
         parent = common_folder(files)
         for path in tqdm(files, desc="  classifying", unit="file", delay=1, leave=False):
-            if printable(path) not in log.completed:
-                log.add_file(printable(path), self.classify_file(path, copy_path(path, parent, copies)))
+            key = printable(os.path.abspath(path))  # of a run that is resumed from another folder too
+            if key not in log.completed:
+                rows = self.classify_file(path, copy_path(path, parent, copies))
+                log.add_file(printable(path), rows, key)
 
     def classify_file(self, path: Path, copy: Path) -> Iterator[Row]:
         """Return a row for each face of a file, and write an annotated copy.

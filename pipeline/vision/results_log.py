@@ -4,11 +4,15 @@ While a run is in progress its rows are in a file of JSON lines beside the table
 marks each file that is completed. Memory use does not depend on the number of rows.
 """
 
+import glob
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
+
+from pipeline.workflow.errors import find_machine_error
 
 import numpy as np
 
@@ -18,6 +22,7 @@ from pipeline.vision.results_table import WRITERS, Row, TableFormat
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
 
+LOG_SUFFIX = ".unfinished.jsonl"
 NO_FACE, NOT_READ = "no face found", "not read: "  # a row's note, and the prefix of one
 
 
@@ -66,19 +71,22 @@ class ResultsLog:
 
     Args:
         path: of the tables, without an extension.
-        metadata: all that the rows depend on, as JSON can hold it.
-        resume: continue the unfinished log at `path` if its metadata are the same; `completed` then has the names of
-            the files whose rows it holds. Otherwise the log starts from scratch.
+        metadata: all that the rows depend on, as JSON can hold it. The log is named after it, so that a run with
+            other images or settings leaves it alone.
+        resume: continue the unfinished log with the same metadata; `completed` then has the keys of the files whose
+            rows it holds. Otherwise the log starts from scratch.
 
     As a context manager it closes the log, unless it is finished, so that a later run can resume it.
     """
 
     def __init__(self, path: Path, metadata: dict[str, Any], resume: bool = False):
         self.path = path
-        self.log_path = path.with_name(f"{path.name}.unfinished.jsonl")
         self.completed: set[str] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
-        metadata = json.loads(json.dumps(metadata))  # as it will be read again: tuples become lists
+        encoded = json.dumps(metadata, sort_keys=True)
+        metadata = json.loads(encoded)  # as it will be read again: tuples become lists
+        digest = hashlib.sha256(encoded.encode()).hexdigest()[:8]
+        self.log_path = path.with_name(f"{path.name}-{digest}{LOG_SUFFIX}")
         valid_bytes = self._read_completed(metadata) if resume and self.log_path.is_file() else 0
         self.file: BinaryIO = open(self.log_path, "r+b" if valid_bytes else "wb")  # noqa: SIM115, see `close`
         self.file.truncate(valid_bytes)
@@ -110,20 +118,35 @@ class ResultsLog:
         for row in rows:
             self._write(row)
 
-    def add_file(self, name: str, rows: Iterable[Row]) -> None:
+    def list_others(self) -> list[Path]:
+        """Return the unfinished logs of runs with other metadata."""
+        logs = self.path.parent.glob(f"{glob.escape(self.path.name)}-*{LOG_SUFFIX}")
+        return sorted(path for path in logs if path != self.log_path)
+
+    def add_file(self, name: str, rows: Iterable[Row], key: str = "") -> None:
         """Append the rows of a file while they are computed, and mark the file as completed.
 
+        Args:
+            name: of the file, for its row if it cannot be read.
+            rows: of the file.
+            key: by which `completed` identifies the file; default: its name.
+
         If `rows` raises ValueError or OSError, the file gets a row whose note has the reason.
+
+        Raises:
+            OSError, MemoryError: If the disk is full or memory is short, for which the file is not at fault.
         """
         try:
             self.add(rows)
         except (ValueError, OSError) as error:
+            if machine_error := find_machine_error(error):
+                raise machine_error from None
             reason = printable(str(error))
             self._write(
                 {"file": name, "note": NOT_READ + (reason if name in reason else f"{name}: {reason}")}
             )
-        self._write({"completed": name})
-        self.completed.add(name)
+        self._write({"completed": key or name})
+        self.completed.add(key or name)
 
     def _write(self, entry: Row) -> None:
         # A file name that is not UTF-8 is escaped.

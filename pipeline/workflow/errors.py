@@ -18,6 +18,9 @@ from types import TracebackType
 from pipeline.workflow.formatting import shell_quote
 from pipeline.workflow.steps import ROOT
 
+# Errors of the machine rather than of a file: no space, memory or file handles left, or a disk that is read-only.
+DISK_FULL_ERRORS = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+MACHINE_ERRORS = DISK_FULL_ERRORS | {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS}
 EXTRAS = {"gradio": "page"}  # library -> the extra in pyproject.toml that installs it
 
 
@@ -41,11 +44,24 @@ def format_error(error: BaseException) -> str:
     """Return an error's message, with a remedy where the operating system's message has none."""
     if isinstance(error, MemoryError):
         return f"Not enough memory ({error}). Close other programs or process less data at once."
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRORS:
         return "The disk is full. Existing results are intact; free some space and run it again."
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}. Check the path and its permissions."
     return str(error)
+
+
+def find_machine_error(error: BaseException) -> BaseException | None:
+    """Return the error of disk, memory or file handles that an error is or was caused by; None if there is none.
+
+    The input that was read in that moment is not at fault, and can be read later.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in MACHINE_ERRORS):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _is_raised_here(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage
-from helpers import create_project, load_astronaut, read_rows
+from helpers import Project, create_project, load_astronaut, read_rows
 from PIL import Image
 
 from pipeline.data.fer2013 import EMOTIONS
@@ -51,6 +51,11 @@ def test_new_images_need_no_data(untrained):
     assert json.loads(lines[0])["file"] == "=1+1.png" and len(lines) == 3
     copies = [path.name for path in (untrained.results / "classified").iterdir()]
     assert copies == ["=1+1.png"] and (untrained.results / "new_pictures.png").is_file()
+
+
+def list_logs(project: Project) -> list[Path]:
+    """Return the logs of unfinished runs."""
+    return list(project.results.glob("classification-*.unfinished.jsonl"))
 
 
 def test_a_run_without_a_readable_file_fails_and_keeps_the_previous_results(untrained):
@@ -106,17 +111,17 @@ def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(project, tmp_path):
     arguments = ("Classification.py", "--images", "many", "--model", model)
     project.run(*arguments)
     table = project.results / "classification.csv"
-    log = project.results / "classification.unfinished.jsonl"
     unbroken = table.read_bytes()
-    assert not log.exists() and unbroken.count(b"\n") == 1 + 12
+    assert not list_logs(project) and unbroken.count(b"\n") == 1 + 12
 
     process = project.start(*arguments)
     deadline = time.monotonic() + TIMEOUT_S
-    while not log.exists() or log.read_bytes().count(b'{"completed"') < 4:
+    while not list_logs(project) or list_logs(project)[0].read_bytes().count(b'{"completed"') < 4:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.005)
     process.kill()
     process.communicate()
+    (log,) = list_logs(project)
     n_completed = log.read_bytes().count(b'{"completed"')
     assert 4 <= n_completed < 12 and table.read_bytes() == unbroken
     for index in range(n_completed - 1):

@@ -1,6 +1,7 @@
 """The log of results: its rows, unreadable files, resuming after a kill at any byte, and bounded memory."""
 
 import csv
+import errno
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_the_emotion_is_chosen_before_rounding():
 def test_finish_writes_the_tables_and_deletes_the_log(tmp_path):
     log = ResultsLog(tmp_path / "results", METADATA)
     log.add_file("a", to_rows("a", make_predictions()))
-    assert file_names(tmp_path) == ["results.unfinished.jsonl"]
+    assert file_names(tmp_path) == [log.log_path.name]
     log.finish(("csv", "jsonl"))
     assert file_names(tmp_path) == ["results.csv", "results.jsonl"]
     assert [row["file"] for row in read_table(tmp_path / "results.csv")] == ["a", "a"]
@@ -151,7 +152,58 @@ def test_a_run_killed_at_any_byte_resumes_to_the_table_of_an_unbroken_run(tmp_pa
     assert file_names(tmp_path) == ["results.csv"]
 
 
-@pytest.mark.parametrize("case", ["other settings", "no resume", "torn first line", "empty"])
+@pytest.mark.parametrize(
+    "other", [{"tta": 18}, {"images": ["a"]}, {"images": ["a", "b"]}, {"model": "0" * 64}], ids=str
+)
+def test_a_run_with_other_settings_leaves_an_unfinished_log_alone(tmp_path, other):
+    with ResultsLog(tmp_path / "results", METADATA) as interrupted:
+        interrupted.add_file("a", to_rows("a", make_predictions()))
+    with ResultsLog(tmp_path / "results", METADATA | other, resume=True) as log:
+        assert log.completed == set() and log.list_others() == [interrupted.log_path]
+        log.add_file("b", to_rows("b", []))
+        log.finish(("csv",))
+    with ResultsLog(tmp_path / "results", METADATA, resume=True) as resumed:
+        assert resumed.completed == {"a"} and resumed.list_others() == []
+
+
+MACHINE_ERRORS = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EDQUOT, "Disk quota exceeded"),
+    OSError(errno.EROFS, "Read-only file system"),
+    OSError(errno.EMFILE, "Too many open files"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    MemoryError("8 GB"),
+]
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True])
+@pytest.mark.parametrize("error", MACHINE_ERRORS, ids=repr)
+def test_an_error_of_the_machine_stops_the_run_and_is_not_booked_to_the_file(tmp_path, error, is_wrapped):
+    def read() -> Iterator[Row]:
+        yield from to_rows("b", make_predictions())
+        if is_wrapped:
+            raise ValueError("b cannot be read as an image") from error
+        raise error
+
+    with pytest.raises(type(error)), ResultsLog(tmp_path / "results", METADATA) as log:
+        log.add_file("a", to_rows("a", []))
+        log.add_file("b", read())
+    with ResultsLog(tmp_path / "results", METADATA, resume=True) as log:
+        assert log.completed == {"a"} and [row["file"] for row in log.rows()] == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EIO, errno.EISDIR])
+def test_an_error_of_a_file_is_booked_to_it(tmp_path, number):
+    def read() -> Iterator[Row]:
+        yield from ()
+        raise OSError(number, "error", "a")
+
+    with ResultsLog(tmp_path / "results", METADATA) as log:
+        log.add_file("a", read())
+        assert [row["note"][:8] for row in log.rows()] == ["not read"]
+
+
+@pytest.mark.parametrize("case", ["no resume", "torn first line", "empty"])
 def test_a_log_that_cannot_be_resumed_starts_from_scratch(tmp_path, case):
     with ResultsLog(tmp_path / "results", METADATA) as killed:
         killed.add_file("a", to_rows("a", make_predictions()))
@@ -159,9 +211,8 @@ def test_a_log_that_cannot_be_resumed_starts_from_scratch(tmp_path, case):
         killed.log_path.write_bytes(b'{"metadata": {"ima')
     if case == "empty":
         killed.log_path.write_bytes(b"")
-    metadata = METADATA | {"tta": 18} if case == "other settings" else METADATA
-    with ResultsLog(tmp_path / "results", metadata, resume=case != "no resume") as log:
+    with ResultsLog(tmp_path / "results", METADATA, resume=case != "no resume") as log:
         assert log.completed == set() and list(log.rows()) == []
         log.add_file("b", to_rows("b", []))
-    with ResultsLog(tmp_path / "results", metadata, resume=True) as log:
+    with ResultsLog(tmp_path / "results", METADATA, resume=True) as log:
         assert log.completed == {"b"} and [row["file"] for row in log.rows()] == ["b"]

@@ -160,6 +160,7 @@ def test_peak_memory_is_plausible():
         (ValueError("Dataset.csv: row 3"), ["Dataset.csv: row 3"]),
         (MemoryError("8 GB"), ["memory", "8 GB"]),
         (OSError(errno.ENOSPC, "No space", "x"), ["disk is full"]),
+        (OSError(errno.EFBIG, "File too large", "x"), ["disk is full"]),
         (PermissionError(errno.EACCES, "Permission denied", "x.csv"), ["x.csv", "Permission denied"]),
     ],
 )
