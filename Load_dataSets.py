@@ -45,7 +45,7 @@ VotesPath = Annotated[str, Location(("download",))]
 class Settings:
     # FER2013
     dataset: FilePath = ""  # path of a CSV, an archive or a folder; empty: what is beside this script
-    split: Percentages = (80, 10, 10)  # of train, validation, test, where a split is missing
+    split: Percentages = (80, 10, 10)  # percent of train, validation, test, where a split is missing
     votes: VotesPath = ""  # path of FER+'s fer2013new.csv, whose rows are the CSV's; "download"; empty: none
     download: bool = False  # True: download it from Kaggle (63 MB), once
     kaggle_name: str = "msambare/fer2013"  # the data set on Kaggle to download

@@ -89,6 +89,11 @@ def name_data_set(emotion: np.ndarray, origin: str) -> str:
     return f"{origin} ({len(emotion):,} faces)"
 
 
+def is_fer2013(label: str) -> bool:
+    """Return whether a data set with this name, of `name_data_set`, is FER2013 or a part of it."""
+    return re.fullmatch(r"FER2013('s .+ rows)? \(.+, [\d,]+ faces\)", label) is not None
+
+
 def count_faces(emotion: np.ndarray, usage: np.ndarray) -> np.ndarray:
     """Count the faces per split and emotion.
 

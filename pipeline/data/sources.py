@@ -39,7 +39,8 @@ class DataSource:
     @property
     def name(self) -> str:
         """A short name for messages."""
-        return " and ".join(f"{folder.name}/" for folder in self.folders) or self.path.name
+        paths = self.folders or (self.path,)
+        return " and ".join(f"{path.name}/" if path.is_dir() else path.name for path in paths)
 
     def read(self) -> tuple[Table, str]:
         """Return the table, and a note on what was passed over, which may be empty."""

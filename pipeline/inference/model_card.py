@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, is_fer2013
 from pipeline.evaluation.predict import predict_proba
 from pipeline.models import model_zoo
 from pipeline.models.backend import keras
@@ -29,14 +29,15 @@ INPUT = (
     "(black) to 255 (white). .keras and .h5: float32 in [0, 1], which is uint8 divided by 255."
 )
 OUTPUT = "Probabilities of the labels, in their order, shape (N, 7), float32."
-LIMITS = (
-    "The labels describe how a face looks to other people, not what the person feels. Human agreement with FER2013's "
-    "labels is 65% ± 5% (Goodfellow et al., 2013). Disgust is rare in the data."
+LIMITS = "The labels describe how a face looks to other people, not what the person feels."
+FER2013_LIMITS = (
+    "Human agreement with FER2013's labels is 65% ± 5% (Goodfellow et al., 2013). "
+    "Disgust is rare in the data."
 )
-LICENSES = (
-    "These files: Apache-2.0. They contain no images. The images of FER2013 were collected by P.-L. Carrier and A. "
-    "Courville with a web search for the ICML 2013 contest; they belong to their owners and are distributed for "
-    "research."
+LICENSES = "These files: Apache-2.0. They contain no images."
+FER2013_LICENSES = (
+    "The images of FER2013 were collected by P.-L. Carrier and A. Courville with a web search for the ICML 2013 "
+    "contest; they belong to their owners and are distributed for research."
 )
 
 
@@ -71,9 +72,14 @@ def build_model_card(
         "metrics": metrics["splits"],
         "tta": metrics["tta"],
         "reference_predictions": predict_proba(model, model_zoo.load_reference_faces()).round(5).tolist(),
-        "limits": LIMITS,
-        "licenses": LICENSES,
-    }
+    } | describe_data(source["label"])
+
+
+def describe_data(label: str) -> dict[str, str]:
+    """Return what a model card says about the limits and licenses of a data set with this label."""
+    if is_fer2013(label):
+        return {"limits": f"{LIMITS} {FER2013_LIMITS}", "licenses": f"{LICENSES} {FER2013_LICENSES}"}
+    return {"limits": LIMITS, "licenses": LICENSES}
 
 
 def render_model_card(card: dict[str, Any]) -> str:

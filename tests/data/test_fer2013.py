@@ -8,6 +8,7 @@ from pipeline.data.fer2013 import (
     OFFICIAL_COUNTS,
     USAGES,
     count_faces,
+    is_fer2013,
     name_data_set,
     validate_table,
 )
@@ -58,6 +59,14 @@ def test_a_missing_emotion_is_refused_by_name_and_split(label):
 def test_a_data_set_is_called_fer2013_if_it_has_as_many_faces_of_each_emotion(usages, name):
     counts = np.sum([OFFICIAL_COUNTS[usage] for usage in usages], axis=0)
     assert name_data_set(np.repeat(np.arange(7), counts), "faces.csv") == name
+    assert is_fer2013(name) == (usages != USAGES[1:])
+
+
+@pytest.mark.parametrize("origin", ["fer2013.csv", "FER2013", "FER2013 (1).csv", "train/ and test/"])
+@pytest.mark.parametrize("n_faces", [7, 7000])
+def test_a_data_set_is_not_fer2013_by_its_file_name(origin, n_faces):
+    assert not is_fer2013(name_data_set(np.arange(n_faces) % 7, origin))
+    assert not is_fer2013("SYNTHETIC SAMPLE, NOT FER2013 (300 synthetic faces)")
 
 
 def test_a_data_set_of_as_many_faces_but_of_other_emotions_is_not_called_fer2013():

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from pipeline.inference.model_card import render_model_card
+from pipeline.inference.model_card import describe_data, render_model_card
 from pipeline.models import model_zoo
 
 
@@ -44,3 +44,16 @@ def test_folder_without_checksum_is_listed(card):
 
 def test_text_is_not_escaped_as_html(card):
     assert 'A & B <"tested">' in render_model_card(card | {"note": 'A & B <"tested">'})
+
+
+@pytest.mark.parametrize(
+    ("label", "is_fer2013"),
+    [
+        ("FER2013 (fer2013.csv, 35,887 faces)", True),
+        ("FER2013's Training and PublicTest rows (Dataset.csv, 32,298 faces)", True),
+        ("fer2013.csv (300 faces)", False),
+        ("SYNTHETIC SAMPLE, NOT FER2013 (8,000 synthetic faces)", False),
+    ],
+)
+def test_card_says_of_fer2013_alone_what_is_known_of_it(label, is_fer2013):
+    assert all(("FER2013" in text) == is_fer2013 for text in describe_data(label).values())
