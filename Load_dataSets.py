@@ -63,8 +63,9 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         source = DataSource(write_sample(settings))
     for path in source.dependencies:
         store.add_dependency(path)
-    table, passed_over = source.read()
-    votes = load_votes(settings.votes, source, is_sample, table, store)
+    table, passed_over, form = source.read()
+    kind = "synthetic faces" if is_sample else form
+    votes = load_votes(settings.votes, kind, table, store)
     columns = table | ({"votes": votes} if len(votes) else {})
     table, held_out = fill_splits(columns, settings.split, settings.seed, source.name)
     votes = table.pop("votes", votes)
@@ -123,15 +124,12 @@ def write_sample(settings: Settings) -> Path:
     return path
 
 
-def load_votes(
-    votes: str, source: DataSource, is_sample: bool, table: Table, store: ArtifactStore
-) -> np.ndarray:
-    """Return the votes (N, 10) uint8 of FER+'s CSV, or (0, 10) if there is none."""
+def load_votes(votes: str, kind: str, table: Table, store: ArtifactStore) -> np.ndarray:
+    """Return the votes (N, 10) uint8 of FER+'s CSV, or (0, 10) if there is none; `kind` is what the table was."""
     if not votes:
         return np.zeros((0, len(VOTE_COLUMNS)), np.uint8)
-    if is_sample or source.path.is_dir() or "Usage" not in table:
-        kind = "synthetic faces" if is_sample else "a CSV without Usage"
-        kind = "a folder of images" if source.path.is_dir() else kind
+    if kind != "CSV" or "Usage" not in table:
+        kind = "a CSV without Usage" if kind == "CSV" else kind
         raise ValueError(
             f"votes belong to the rows of fer2013.csv, but the data set is {kind}. Use that CSV."
         )

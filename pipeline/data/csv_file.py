@@ -90,6 +90,10 @@ def stem(name: str) -> str:
     return Path(name).name.lower().partition(".")[0]
 
 
+class NoCsvError(ValueError):
+    """An archive has no CSV of faces."""
+
+
 def open_csv(file: IO[bytes], path: Path) -> IO[bytes]:
     """Open a CSV that may be compressed or in an archive; its first bytes decide, not its name.
 
@@ -98,41 +102,53 @@ def open_csv(file: IO[bytes], path: Path) -> IO[bytes]:
         path: Its path, for messages.
 
     Raises:
-        ValueError: If it is an archive without a CSV of faces, or encrypted.
+        NoCsvError: If it is an archive without a CSV of faces.
+        ValueError: If it is encrypted, or has several CSV files with unknown names.
     """
-    magic = file.read(6)
-    file.seek(0)
-    if magic.startswith(b"PK\x03\x04"):
+    if file.read(4) == b"PK\x03\x04":
         return _open_zip_member(file, path)
-    opener = next((opener for start, opener in DECOMPRESSORS.items() if magic.startswith(start)), None)
-    decompressed = opener(file) if opener else file
+    archive = open_tar(file)
+    if archive is not None:
+        return _open_tar_member(archive, path)
+    return _decompress(file)
+
+
+def open_tar(file: IO[bytes]) -> tarfile.TarFile | None:
+    """Open a tar archive, which may be compressed; None for another file."""
+    decompressed = _decompress(file)
     start = decompressed.read(TAR_MAGIC_START + len(TAR_MAGIC))
     decompressed.seek(0)
-    is_tar = start.endswith(TAR_MAGIC) and len(start) == TAR_MAGIC_START + len(TAR_MAGIC)
-    return _open_tar_member(decompressed, path) if is_tar else decompressed
+    return tarfile.TarFile(fileobj=decompressed) if start[TAR_MAGIC_START:] == TAR_MAGIC else None
+
+
+def _decompress(file: IO[bytes]) -> IO[bytes]:
+    """Return a file's decompressed content, or the file itself if it is not compressed."""
+    file.seek(0)
+    magic = file.read(6)
+    file.seek(0)
+    opener = next((opener for start, opener in DECOMPRESSORS.items() if magic.startswith(start)), None)
+    return opener(file) if opener else file
 
 
 def _open_zip_member(file: IO[bytes], path: Path) -> IO[bytes]:
     archive = zipfile.ZipFile(file)
     name = choose_csv(archive.namelist(), path)
     if name is None:
-        raise _no_csv_error(path, "zipfile")
+        raise _no_csv_error(path)
     if archive.getinfo(name).flag_bits & ENCRYPTED:
         raise ValueError(f"{path} is encrypted. Extract it with its password and pass the path of the CSV.")
     return archive.open(name)
 
 
-def _open_tar_member(file: IO[bytes], path: Path) -> IO[bytes]:
-    archive = tarfile.TarFile(fileobj=file)
+def _open_tar_member(archive: tarfile.TarFile, path: Path) -> IO[bytes]:
     members = {member.name: member for member in archive if member.isfile()}
     name = choose_csv(members, path)
     if name is None:
-        raise _no_csv_error(path, "tarfile")
+        raise _no_csv_error(path)
     return archive.extractfile(members[name]) or io.BytesIO()
 
 
-def _no_csv_error(path: Path, module: str) -> ValueError:
-    return ValueError(
-        f"{path} contains no CSV of faces. If it contains images, extract it with: python3 -m {module} -e "
-        f"'{path}' fer2013. Then pass the folder: python3 Load_dataSets.py --dataset fer2013"
+def _no_csv_error(path: Path) -> NoCsvError:
+    return NoCsvError(
+        f"{path} contains neither a CSV of faces nor images in folders named after their emotion."
     )

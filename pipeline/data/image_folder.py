@@ -71,7 +71,7 @@ def find_images(root: Path, folders: Sequence[Path] = ()) -> Iterator[LabeledFil
                 continue
             if is_system_file(*parts) or not path.is_file():
                 continue
-            label, usage = _find_label(parts[:-1]), _find_usage(parts[:-1])
+            label, usage = find_label(parts[:-1]), _find_usage(parts[:-1])
             if label is not None:
                 yield path, usage, label
             elif usage and len(parts) > 2:
@@ -81,7 +81,7 @@ def find_images(root: Path, folders: Sequence[Path] = ()) -> Iterator[LabeledFil
                 )
 
 
-def _find_label(folders: Sequence[str]) -> int | None:
+def find_label(folders: Sequence[str]) -> int | None:
     """Return the label that the innermost folder with an emotion's name gives; numbers count after names."""
     labels = [(name in LABELS, parse_emotion(name)) for name in reversed(folders)]
     named = [label for is_number, label in labels if label is not None and not is_number]

@@ -1,13 +1,16 @@
 """Find the data set: a CSV, an archive or folders of images, named by the user or beside run.py."""
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from pipeline.data.csv_file import FER2013_STEMS, find_csv
+from pipeline.data.csv_file import FER2013_STEMS, NoCsvError, find_csv
 from pipeline.data.csv_reader import read_csv
 from pipeline.data.fer2013 import Table, parse_usage
-from pipeline.data.image_folder import find_images, read_image_folder
+from pipeline.data.image_archive import extract_images, list_images
+from pipeline.data.image_folder import find_images, find_label, read_image_folder
 
 # Where data sets are looked for beside run.py, the first preferred.
 NAMES = ("Dataset", "fer2013", "icml_face_data")
@@ -16,7 +19,10 @@ OTHER_FILES = (
     "challenges-in-representation-learning-facial-expression-recognition-challenge.zip",  # Kaggle's, of 2013
     "train.csv",  # of the same competition
 )
+IMAGE_ARCHIVE = "archive.zip"  # the name that Kaggle gives all archives
 SPLIT_FOLDERS = ("train", "test")
+
+DataForm = Literal["CSV", "images"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,14 @@ class DataSource:
         paths = self.folders or (self.path,)
         return " and ".join(f"{path.name}/" if path.is_dir() else path.name for path in paths)
 
-    def read(self) -> tuple[Table, str]:
-        """Return the table, and a note on what was passed over, which may be empty."""
+    def read(self) -> tuple[Table, str, DataForm]:
+        """Return the table, a note on what was passed over, which may be empty, and the form that was read."""
         if self.path.is_dir():
-            return read_image_folder(self.path, self.folders)
-        return read_csv(self.path), ""
+            return *read_image_folder(self.path, self.folders), "images"
+        try:
+            return read_csv(self.path), "", "CSV"
+        except NoCsvError:
+            return *_read_image_archive(self.path), "images"
 
 
 def resolve(path: Path) -> DataSource:
@@ -71,7 +80,7 @@ def list_candidates(root: Path) -> list[Path]:
     """Return the files and folders beside run.py that may be a data set, existing or not, the first preferred."""
     existing = {path.name.lower(): path for path in sorted(root.iterdir())}
     files = [f"{name}{ending}" for name in NAMES for ending in ENDINGS]
-    names = [*files, *OTHER_FILES, *NAMES, *SPLIT_FOLDERS]
+    names = [*files, *OTHER_FILES, *NAMES, *SPLIT_FOLDERS, IMAGE_ARCHIVE]
     return [existing.get(name.lower(), root / name) for name in names]
 
 
@@ -83,12 +92,23 @@ def find_beside(root: Path) -> list[DataSource]:
 def _find_beside(root: Path) -> Iterator[DataSource]:
     split_folders = tuple(path for path in sorted(root.iterdir()) if path.is_dir() and parse_usage(path.name))
     for path in list_candidates(root):
-        if path.name.lower() in SPLIT_FOLDERS:
+        if path.name.lower() in (*SPLIT_FOLDERS, IMAGE_ARCHIVE):
             continue
         if path.is_file() or (path.is_dir() and (find_csv(path) or _has_images(path))):
             yield resolve(path)
     if split_folders and _has_images(root, split_folders):
         yield DataSource(root, split_folders)
+    images = list_images(root / IMAGE_ARCHIVE) if (root / IMAGE_ARCHIVE).is_file() else []
+    if any(find_label(name.split("/")[:-1]) is not None for name in images):
+        yield DataSource(root / IMAGE_ARCHIVE)
+
+
+def _read_image_archive(path: Path) -> tuple[Table, str]:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / path.name
+        if not extract_images(path, folder):
+            raise NoCsvError(f"{path} contains neither a CSV of faces nor images.")
+        return read_image_folder(folder)
 
 
 def _has_images(root: Path, folders: tuple[Path, ...] = ()) -> bool:

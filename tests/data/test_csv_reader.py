@@ -450,7 +450,7 @@ def zip_of(*names: str) -> bytes:
         ("truncated.csv.xz", lambda content: compress_xz(content)[:-2000], "truncated"),
         ("one_line.csv", lambda content: b"emotion,pixels,Usage," + b"0 " * 200_000, "131,072"),
         ("two.zip", lambda content: zip_of("first.csv", "second.csv"), "first.csv, second.csv"),
-        ("none.zip", lambda content: zip_of("readme.txt"), "no CSV"),
+        ("none.zip", lambda content: zip_of("readme.txt"), "CSV"),
         ("encrypted.zip", lambda content: encrypt(zip_of("fer2013.csv")), "encrypted"),
         ("method.zip", lambda content: with_unknown_compression(zip_of("fer2013.csv")), "compression"),
     ],

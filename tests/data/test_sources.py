@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import write_image_folder
+from PIL import Image
 
-from pipeline.data import csv_reader, fer2013, sources
+from pipeline.data import csv_reader, fer2013, image_archive, sources
 from pipeline.data.csv_file import choose_csv
-from pipeline.data.fer2013 import USAGES, Table
+from pipeline.data.fer2013 import EMOTIONS, USAGES, Table
+from pipeline.data.image_archive import extract_images
 
 SPLITS = dict(zip(USAGES, ("train", "val", "test"), strict=True))
 
@@ -52,8 +54,12 @@ def zip_of(files: dict[str, bytes]) -> bytes:
 
 
 def assert_reads(path: Path, table: Table) -> None:
-    read, note = sources.resolve(path).read()
-    assert note == "" and all(np.array_equal(read[name], table[name]) for name in fer2013.COLUMNS)
+    read, note, form = sources.resolve(path).read()
+    assert (
+        note == ""
+        and form == "CSV"
+        and all(np.array_equal(read[name], table[name]) for name in fer2013.COLUMNS)
+    )
 
 
 COMPRESS = {
@@ -83,11 +89,63 @@ def test_kaggles_archive_of_2013_is_read(tmp_path, table, content):
     assert_reads(tmp_path / "kaggle.zip", table)
 
 
+def images_of(table: Table, prefix: str = "") -> dict[str, bytes]:
+    """Return {path in an archive: PNG} of a table."""
+    files = {}
+    for row, (label, pixels, usage) in enumerate(
+        zip(table["emotion"], table["pixels"], table["Usage"], strict=True)
+    ):
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        files[f"{prefix}{SPLITS[usage]}/{EMOTIONS[label].lower()}/{row:05}.png"] = buffer.getvalue()
+    return files
+
+
+def sorted_rows(table: Table) -> list[tuple]:
+    images = [pixels.tobytes() for pixels in table["pixels"]]
+    return sorted(zip(table["Usage"].tolist(), table["emotion"].tolist(), images, strict=True))
+
+
+@pytest.mark.parametrize("pack", [zip_of, tar_of, lambda files: gzip.compress(tar_of(files), 1)])
+@pytest.mark.parametrize("prefix", ["", "images/", "fer2013/"])
+def test_the_images_in_an_archive_are_read(tmp_path, table, pack, prefix):
+    files = images_of(table, prefix) | {"__MACOSX/train/happy/._1.png": b"added by macOS", "readme.txt": b""}
+    (tmp_path / "archive").write_bytes(pack(files))
+    read, note, form = sources.resolve(tmp_path / "archive").read()
+    assert sorted_rows(read) == sorted_rows(table) and note == "" and form == "images"
+
+
 @pytest.mark.parametrize("pack", [zip_of, tar_of])
-def test_an_archive_of_images_is_refused_with_the_command_that_extracts_it(tmp_path, pack):
-    (tmp_path / "archive").write_bytes(pack({"train/happy/1.jpg": b"", "test/happy/2.jpg": b""}))
-    with pytest.raises(ValueError, match=r"python3 -m (zip|tar)file -e .*--dataset"):
+@pytest.mark.parametrize("files", [{}, {"readme.txt": b""}, {"a.png": b""}, {"../train/happy/1.png": b""}])
+def test_an_archive_without_faces_is_refused_by_name(tmp_path, pack, files):
+    (tmp_path / "archive").write_bytes(pack(files | {"notes.txt": b"no faces"}))
+    with pytest.raises((ValueError, FileNotFoundError), match="archive"):
         sources.resolve(tmp_path / "archive").read()
+    assert not (tmp_path.parent / "train").exists()
+
+
+@pytest.mark.parametrize("name", ["../1.png", "/train/happy/1.png", "a/../../1.png", "C:\\1.png", "C:/1.png"])
+@pytest.mark.parametrize("pack", [zip_of, tar_of])
+def test_no_image_is_extracted_out_of_the_folder(tmp_path, pack, name):
+    (tmp_path / "archive").write_bytes(pack({name: b"image"}))
+    assert extract_images(tmp_path / "archive", tmp_path / "images") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+
+
+def test_a_member_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_archive, "MAX_IMAGE_BYTES", 100)
+    (tmp_path / "archive").write_bytes(zip_of({"train/happy/1.png": bytes(101)}))
+    with pytest.raises(ValueError, match="archive"):
+        extract_images(tmp_path / "archive", tmp_path / "images")
+
+
+def test_kaggles_archive_of_images_beside_run_py_is_found_but_not_another_one(tmp_path, table):
+    (tmp_path / "archive.zip").write_bytes(zip_of({"holiday/1.png": b"", "notes.csv": b""}))
+    assert sources.find_beside(tmp_path) == []
+    (tmp_path / "archive.zip").write_bytes(zip_of(images_of(table)))
+    (source,) = sources.find_beside(tmp_path)
+    read = source.read()[0]
+    assert sorted_rows(read) == sorted_rows(table)
 
 
 def test_a_truncated_tar_archive_is_refused(tmp_path, content):
@@ -102,7 +160,7 @@ def test_links_in_a_tar_archive_are_not_followed(tmp_path):
         member = tarfile.TarInfo("fer2013.csv")
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(member)
-    with pytest.raises(ValueError, match="no CSV"):
+    with pytest.raises(ValueError, match=r"links\.tar"):
         sources.resolve(tmp_path / "links.tar").read()
 
 
@@ -172,7 +230,7 @@ def test_folders_of_splits_beside_run_py_are_found_and_nothing_else_is_read(tmp_
     (source,) = sources.find_beside(tmp_path)
     assert source.name == "test/ and train/ and val/"
     assert source.dependencies == tuple(tmp_path / name for name in ("test", "train", "val"))
-    read, _ = source.read()
+    read = source.read()[0]
     assert len(read["emotion"]) == len(table["emotion"])
 
 

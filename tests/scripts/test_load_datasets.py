@@ -1,6 +1,7 @@
 """Step 2 loads what it finds or is given; invalid data it refuses in one line, and keeps the data set before it."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,17 @@ def test_a_csv_without_faces_of_an_emotion_in_a_split_is_refused(loaded, tmp_pat
 def test_invalid_percentages_are_refused(loaded, tmp_path, small_table, percentages):
     csv_reader.write_csv(small_table, tmp_path / "Dataset.csv")
     assert "100" in run_refused(loaded, "--dataset", tmp_path / "Dataset.csv", "--split", *percentages)
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_votes_of_images_are_refused(loaded, tmp_path, small_table, archive):
+    """Also if the images have as many faces in each split: their order is another one."""
+    folder = tmp_path / "images"
+    write_image_folder(folder, small_table, dict(zip(USAGES, ("train", "val", "test"), strict=True)))
+    path = shutil.make_archive(str(folder), "zip", folder) if archive else folder
+    (tmp_path / "votes.csv").write_text("votes")
+    message = run_refused(loaded, "--dataset", path, "--votes", tmp_path / "votes.csv")
+    assert "but the data set is images" in message
 
 
 def test_votes_of_a_csv_without_usage_are_refused(loaded, tmp_path, small_table):
