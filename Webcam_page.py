@@ -3,8 +3,9 @@
 The page has three tabs: camera, image and video. It annotates each face with its emotion, shows the probabilities of
 all emotions, and offers the predictions as CSV.
 Privacy: camera frames stay in memory while they are processed. An upload is kept in a private folder until it has been
-processed, ten minutes at most; an annotated video until its tab is closed or processes the next one. The folder is
-deleted when the script ends. Nothing is sent to any other machine.
+processed, or for ten minutes if nobody processes it; an annotated video until its tab is closed or processes the next
+one, or for an hour after it was last played. The folder is deleted when the script ends, or at its next start if it is
+killed. Nothing is sent to any other machine, and requests of other web sites are refused.
 
 Run:    python Webcam_page.py
         python Webcam_page.py --model models/Strong.tflite --port 8080
@@ -44,20 +45,25 @@ class Settings:
     certificate: str = ""  # PEM file for https, without which other machines cannot use their cameras
     key: str = ""  # PEM file with the private key of the certificate
     root_path: str = ""  # path under which a proxy serves the page, such as /user/me/proxy/7860
+    allowed_hosts: tuple[str, ...] = ()  # further names of this server, such as that of its proxy
     browser: bool = False  # True: open the page in this machine's browser
 
     # Limits
     max_upload_mb: Annotated[float, Gt(0), Le(1e6)] = 50  # size of an image or a video in MB
+    max_stored_mb: Annotated[float, Gt(0), Le(1e6)] = 500  # size of all uploads and annotated videos in MB
     max_video_seconds: Annotated[float, Gt(0), Le(1e6)] = 60  # length of a video's processed part
     max_sessions: PositiveInt = 8  # cameras at a time
-    max_queue: PositiveInt = 8  # images and videos that wait to be processed
+    max_queue: PositiveInt = 8  # images, and videos, that wait to be processed
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     validate_certificate(settings.certificate, settings.key)
+    if settings.max_stored_mb < settings.max_upload_mb:
+        raise ValueError("max_stored_mb is less than max_upload_mb, so that no upload would fit.")
     private_dir = create_private_dir()
     from pipeline.web.page import build_page  # imports Gradio, which must not happen before this
-    from pipeline.web.server import serve
+    from pipeline.web.server import Address, create_app, serve
+    from pipeline.web.uploads import MEGABYTE, UploadStore
 
     classifier = LockedClassifier(load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL))
     warm_up(classifier, settings.tta)
@@ -70,19 +76,20 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         max_upload_mb=settings.max_upload_mb,
         max_video_seconds=settings.max_video_seconds,
         max_sessions=settings.max_sessions,
-        max_queue=settings.max_queue,
     )
-    serve(
-        page,
-        video_dir,
-        host=settings.host,
-        port=settings.port,
-        certificate=settings.certificate,
-        key=settings.key,
-        root_path=settings.root_path,
-        max_upload_mb=settings.max_upload_mb,
-        open_browser=settings.browser,
+    address = Address(
+        settings.host,
+        settings.port,
+        settings.certificate,
+        settings.key,
+        settings.root_path,
+        settings.allowed_hosts,
     )
+    uploads = UploadStore(private_dir, settings.max_stored_mb * MEGABYTE)
+    uploads.start_sweeping()
+    limits = {"max_upload_mb": settings.max_upload_mb, "max_queue": settings.max_queue}
+    app = create_app(page, address, uploads, video_dir, **limits)
+    serve(app, address, open_browser=settings.browser)
 
 
 def warm_up(classifier: LockedClassifier, tta: int) -> None:

@@ -15,10 +15,14 @@ from pipeline.web.templating import read_static, render
 from pipeline.web.uploads import delete_upload, describe_error
 from pipeline.web.video_jobs import VideoJobs
 
-# Uploads are deleted as soon as they are processed; this applies to those of tabs that are closed before.
-CACHE_CHECK_S, MAX_UPLOAD_AGE_S = 60, 600
-# Images and videos are processed one at a time, in the order of their arrival.
-FILE_EVENT: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "files", "api_visibility": "private"}
+# Images and videos are processed one at a time, in the order of their arrival, but do not wait for each other.
+IMAGE_EVENT: dict[str, Any] = {
+    "concurrency_limit": 1,
+    "concurrency_id": "images",
+    "api_visibility": "private",
+}
+VIDEO_EVENT: dict[str, Any] = IMAGE_EVENT | {"concurrency_id": "videos"}
+MAX_EVENTS = 1000  # that wait, of all kinds; the images and the videos have their own limit
 UPLOAD_AREA: dict[str, Any] = {
     "height": 170,
     "elem_classes": "upload-area",
@@ -36,7 +40,6 @@ def build_page(
     max_upload_mb: float,
     max_video_seconds: float,
     max_sessions: int,
-    max_queue: int,
 ) -> gr.Blocks:
     """Build the page; the arguments are the settings of Webcam_page.py.
 
@@ -50,8 +53,7 @@ def build_page(
         sessions.end(get_session_id(request))
         jobs.discard(get_session_id(request))
 
-    delete_cache = (CACHE_CHECK_S, MAX_UPLOAD_AGE_S)
-    with gr.Blocks(title="Facial expressions", analytics_enabled=False, delete_cache=delete_cache) as blocks:
+    with gr.Blocks(title="Facial expressions", analytics_enabled=False) as blocks:
         add_html(render("header.html", model=classifier.path.name))
         with gr.Tabs():
             with gr.Tab("Camera"):
@@ -63,7 +65,16 @@ def build_page(
         add_html(render("footer.html"))
         blocks.load(get_session_id, None, camera, show_progress="hidden", api_visibility="private")
         blocks.unload(end_session)
-    return blocks.queue(max_size=max_queue, api_open=False)
+    return blocks.queue(max_size=MAX_EVENTS, api_open=False)
+
+
+def is_queue_full(blocks: gr.Blocks, function_index: int, max_queue: int) -> bool:
+    """Return whether `max_queue` images wait, for an event with an image, or videos, for one with a video."""
+    function = blocks.fns.get(function_index)
+    if function is None or function.concurrency_id not in ("images", "videos"):
+        return False
+    queue = blocks._queue.event_queue_per_concurrency_id.get(function.concurrency_id)
+    return queue is not None and len(queue.queue) >= max_queue
 
 
 def get_session_id(request: gr.Request) -> str:
@@ -126,8 +137,8 @@ def add_image_tab(classifier: LockedClassifier, tta: int, max_upload_mb: float) 
         components.examples_html(), js_on_load=read_static("examples.js"), apply_default_css=False
     )
     result = add_html()
-    upload.upload(recognize_upload, upload, [result, upload], **FILE_EVENT)
-    examples.click(recognize_example, None, result, **FILE_EVENT)
+    upload.upload(recognize_upload, upload, [result, upload], **IMAGE_EVENT)
+    examples.click(recognize_example, None, result, **IMAGE_EVENT)
 
 
 def add_video_tab(jobs: VideoJobs, max_upload_mb: float) -> None:
@@ -148,7 +159,7 @@ def add_video_tab(jobs: VideoJobs, max_upload_mb: float) -> None:
     limit = f"At most {max_upload_mb:g} MB; the first {jobs.max_seconds:g} seconds are processed"
     add_html(render("hint.html", text=f"{limit}, which takes longer than they last."))
     result = add_html()
-    upload.upload(recognize_upload, upload, [result, upload], **FILE_EVENT)
+    upload.upload(recognize_upload, upload, [result, upload], **VIDEO_EVENT)
 
 
 def process_upload(path: Path, process: Callable[[], str]) -> str:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import signal
 import socket
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -41,7 +42,7 @@ def test_invalid_certificate_is_refused(certificate, key, error, message):
 @pytest.mark.slow
 def test_missing_gradio_is_explained(project):
     (project.root / "gradio.py").write_text("raise ModuleNotFoundError('No module', name='gradio')")
-    output = project.run("Webcam_page.py", status=1)
+    output = project.run("Webcam_page.py", status=1, fork=False)
     assert "gradio" in output and '".[page]"' in output
     assert "Traceback" not in output
 
@@ -91,8 +92,25 @@ def test_path_that_was_not_uploaded_is_neither_read_nor_deleted(server, tmp_path
         file_data = {"path": str(tmp_path / "private.png"), "meta": {"_type": "gradio.FileData"}}
         event = {"data": [file_data], "fn_index": function, "session_hash": "stranger"}
         body, headers = json.dumps(event).encode(), {"Content-Type": "application/json"}
-        urlopen(Request(f"{server.url}gradio_api/queue/join", data=body, headers=headers), timeout=30)
-        with urlopen(f"{server.url}gradio_api/queue/data?session_hash=stranger", timeout=60) as events:
-            completed = next(line for line in events if b"process_completed" in line)
-        assert json.loads(completed.removeprefix(b"data: "))["success"] is False
+        with pytest.raises(HTTPError) as caught:
+            urlopen(Request(f"{server.url}gradio_api/queue/join", data=body, headers=headers), timeout=30)
+        assert caught.value.code == 400
     assert (tmp_path / "private.png").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signals")
+@needs_gradio
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_signal_ends_the_page_and_deletes_its_files(own_server, name):
+    server = own_server
+    upload = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\npixels\r\n--x--\r\n'
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    urlopen(Request(f"{server.url}gradio_api/upload", data=upload, headers=headers), timeout=30)
+    assert server.stored_files()
+    with urlopen(f"{server.url}gradio_api/heartbeat/tab", timeout=30):  # as of a tab that is open
+        server.process.send_signal(getattr(signal, name))
+        output, _ = server.process.communicate(timeout=60)
+    assert "Traceback" not in output and not list(server.temporary.iterdir())
