@@ -44,6 +44,7 @@ class Settings:
     images: tuple[FilePath, ...] = ()  # images, videos, CSVs of faces, folders, patterns; none: the report
     faces: FaceSource = "detect"  # crop: each image is one tightly cropped face
     model: ModelPath = ""  # saved network, or data for the one trained there; "": models/Compact_votes
+    trust: bool = False  # True: load a SavedModel without a model card, which can do what its author wants
     tta: Literal[1, 2, 18] = 2  # views of each face to average over: 2 adds the mirror image, 18 also shifts
     smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the moving average in a video; 0: none
     annotate: bool = True  # False: no annotated copies of images and videos
@@ -111,7 +112,7 @@ def classify_images(images: list[str], settings: Settings, store: ArtifactStore)
     files = find_inputs(images)
     if not files:
         raise ValueError(f"No image, video or CSV file found in {', '.join(images)}.")
-    classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL)
+    classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL, trust=settings.trust)
     model_sha256 = store.inputs.get("trained_model") or compute_fingerprint(classifier.path)["sha256"]
     file_classifier = FileClassifier(
         classifier, settings.faces, settings.tta, settings.smoothing, settings.annotate, RESULTS

@@ -33,6 +33,7 @@ from pipeline.workflow.steps import RESULTS
 class Settings:
     source: str = "0"  # number of a camera or path of its device, path of a video file, or URL of a stream
     model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
+    trust: bool = False  # True: load a SavedModel without a model card, which can do what its author wants
 
     smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the average of the probabilities; 0: none
     mirror: bool = True  # flip a camera's image horizontally; video files are never flipped
@@ -44,7 +45,7 @@ class Settings:
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     complete_recordings_on_signals()
-    classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL)
+    classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL, trust=settings.trust)
     window = None if settings.headless else Window()
     frame_pipeline = FramePipeline(classifier, smoothing=settings.smoothing)
     with (

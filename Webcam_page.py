@@ -36,6 +36,7 @@ from pipeline.workflow.settings import NonNegativeFloat, PositiveInt
 class Settings:
     # Recognition
     model: str = ""  # file of a saved network, or data for the one trained there; "": models/Compact_votes
+    trust: bool = False  # True: load a SavedModel without a model card, which can do what its author wants
     tta: Literal[1, 2, 18] = 2  # views of each face to average over; 2: the face and its mirror image
     smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the probabilities' average; 0: off
 
@@ -65,7 +66,9 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     from pipeline.web.server import Address, create_app, serve
     from pipeline.web.uploads import MEGABYTE, UploadStore
 
-    classifier = LockedClassifier(load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL))
+    classifier = LockedClassifier(
+        load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL, trust=settings.trust)
+    )
     warm_up(classifier, settings.tta)
     video_dir = private_dir / "videos"
     page = build_page(

@@ -31,17 +31,22 @@ class EmotionClassifier:
     The file's suffix selects the runtime: .tflite (LiteRT), .onnx, .keras, .h5; a folder without a suffix is a
     SavedModel. Not thread-safe.
 
+    Args:
+        model: The file, the folder, or the network.
+        trust: Load a SavedModel that no model card describes. It may do, while it is loaded, what its author wants.
+
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If the format's package is not installed.
-        ValueError: If the file does not match its model card, is not a model, or takes other inputs than 48x48 faces.
+        ValueError: If the file does not match its model card, is not a model, or takes other inputs than 48x48 faces;
+            or if it is a SavedModel of an unknown author.
     """
 
-    def __init__(self, model: str | Path | Any):
+    def __init__(self, model: str | Path | Any, *, trust: bool = False):
         if isinstance(model, str | Path):
             self.path = Path(model).expanduser()
             with suppress_output():  # LiteRT prints the kernels that it uses
-                self._predict = self._load()
+                self._predict = self._load(trust)
                 self._check_shapes()
         else:
             self.path = Path(model.name)
@@ -61,13 +66,18 @@ class EmotionClassifier:
             )
         return average_predictions(self._predict_in_batches, faces.reshape(-1, SIDE, SIDE, 1), tta)
 
-    def _load(self) -> PredictFunction:
+    def _load(self, trust: bool) -> PredictFunction:
         if self.path.suffix not in LOADERS:
             formats = ", ".join(suffix for suffix in LOADERS if suffix)
             raise ValueError(f"{self.path} has no supported format. Use {formats} or a SavedModel folder.")
         if not self.path.exists():
             raise FileNotFoundError(f"{self.path} does not exist. Pass a model that step 13 saved.")
-        model_zoo.verify_checksum(self.path)
+        is_recorded = model_zoo.verify_checksum(self.path)
+        if self.path.is_dir() and not (is_recorded or trust):
+            raise ValueError(
+                f"{self.path} has no model card with its checksum. A SavedModel can read and write files while it is "
+                "loaded: use a .keras, .onnx or .tflite file, or set --trust if you know its author."
+            )
         return LOADERS[self.path.suffix](self.path)
 
     def _check_shapes(self) -> None:

@@ -25,7 +25,7 @@ from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.atomic_io import atomic_write
-from pipeline.workflow.fingerprint import compute_sha256
+from pipeline.workflow.fingerprint import compute_folder_sha256, compute_sha256
 from pipeline.workflow.logging import suppress_output
 
 FormatName = Literal["keras", "h5", "litert", "litert_float16", "litert_int8", "onnx", "saved_model"]
@@ -161,7 +161,7 @@ def export_checked(
         with suppress_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters use deprecated functions
             export_format.write(model, temporary, calibration)
-            classifier = EmotionClassifier(temporary)
+            classifier = EmotionClassifier(temporary, trust=True)  # the card is written at the end
         comparison = compare_predictions(classifier.predict_proba(faces), expected, labels)
         accuracy_loss = float(np.mean(expected.argmax(axis=1) == labels)) - comparison["accuracy"]
         check_agreement(path.name, export_format, comparison["largest_difference"], accuracy_loss)
@@ -213,9 +213,10 @@ def time_prediction_ms(classifier: EmotionClassifier, faces: np.ndarray) -> floa
 
 
 def describe_file(path: Path) -> dict[str, Any]:
-    """Return the size in bytes and, for a file, the SHA-256."""
+    """Return the size in bytes and the SHA-256 of a file, or of all files in a folder."""
     if path.is_dir():
-        return {"bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file())}
+        n_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return {"bytes": n_bytes, "folder_sha256": compute_folder_sha256(path)}
     with open(path, "rb") as file:
         return {"bytes": path.stat().st_size, "sha256": compute_sha256(file)}
 

@@ -12,11 +12,10 @@ from typing import Any
 
 from pipeline.models import model_zoo
 from pipeline.models.backend import keras
+from pipeline.models.file_limits import check_file
 
 PackedModel = dict[str, Any]
 
-MAX_ARCHIVE_BYTES = 1 << 30  # unpacked; a larger archive may unpack to MAX_ARCHIVE_RATIO times its own size
-MAX_ARCHIVE_RATIO = 10  # weights hardly compress, so a higher ratio is a zip bomb
 # Config entries that Keras 3.13 to 3.15 added, with their defaults. Older versions refuse a config that has them.
 NEW_CONFIG_DEFAULTS = {
     "input_axes": None,
@@ -58,7 +57,7 @@ def load_model(path: str | Path) -> keras.Model:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file does not match its model card's checksum, or is not a Keras model.
+        ValueError: If the file does not match its model card's checksum, is not a Keras model, or is a zip bomb.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -66,7 +65,7 @@ def load_model(path: str | Path) -> keras.Model:
             f"{path} does not exist. Pass a model that step 13 saved, or one from models/."
         )
     model_zoo.verify_checksum(path)
-    check_archive_size(path)
+    check_file(path)
     try:
         return keras.models.load_model(str(path), compile=False)
     except Exception as error:  # Keras raises many types of error for an invalid file
@@ -88,18 +87,6 @@ def initialize_weights(model: keras.Model, path: str | Path) -> None:
             f"{len(shapes)} of {model.name}. Build the same network with step 7 first."
         )
     model.set_weights(saved.get_weights())
-
-
-def check_archive_size(path: Path) -> None:
-    """Raise ValueError for a zip bomb: more than MAX_ARCHIVE_BYTES unpacked and MAX_ARCHIVE_RATIO times the file."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        unpacked_bytes = sum(member.file_size for member in archive.infolist())
-    if unpacked_bytes > max(MAX_ARCHIVE_BYTES, MAX_ARCHIVE_RATIO * path.stat().st_size):
-        raise ValueError(
-            f"{path} would unpack to {unpacked_bytes / 1e9:.1f} GB and was not opened. It is not a valid model file."
-        )
 
 
 def get_backbones(model: keras.Model) -> list[keras.Model]:

@@ -79,18 +79,21 @@ def recognize_faces(
     ]
 
 
-def load_classifier(model: str, store: ArtifactStore, default: Path) -> EmotionClassifier:
+def load_classifier(
+    model: str, store: ArtifactStore, default: Path, *, trust: bool = False
+) -> EmotionClassifier:
     """Load the classifier that --model names, and print which one it is.
 
     Args:
         model: "data" for the network trained in data/, the file of a saved network, or "" for the default.
         default: the network in models/ that is used for "".
+        trust: load a SavedModel that no model card describes, too.
 
     Only the network in data/ and Keras files start TensorFlow.
     """
     if model == TRAINED_MODEL:
         return _load_trained_classifier(store)
-    classifier = EmotionClassifier(model or default)
+    classifier = EmotionClassifier(model or default, trust=trust)
     trained_on = (model_zoo.read_model_card(classifier.path) or {}).get(
         "data", "unknown data (no model card)"
     )

@@ -13,6 +13,16 @@ def compute_sha256(file: BinaryIO) -> str:
     return sha256.hexdigest()
 
 
+def compute_folder_sha256(folder: Path) -> str:
+    """Return the SHA-256, in hexadecimal, of the names and contents of all files in a folder and its subfolders."""
+    sha256 = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with open(path, "rb") as file:
+                sha256.update(f"{compute_sha256(file)}  {path.relative_to(folder).as_posix()}\n".encode())
+    return sha256.hexdigest()
+
+
 def compute_fingerprint(path: Path) -> dict[str, Any]:
     """Return the SHA-256 of a file's content or a folder's listing, and a file's size and time.
 

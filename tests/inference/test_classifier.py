@@ -1,5 +1,6 @@
 """EmotionClassifier: batches of any size, no needless TensorFlow, and refusal of other files and faces."""
 
+import json
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from pipeline.evaluation.predict import predict_proba
 from pipeline.inference.classifier import MAX_BATCH_SIZE, EmotionClassifier
 from pipeline.models import model_zoo
 from pipeline.models.backend import keras
+from pipeline.workflow.fingerprint import compute_folder_sha256
 from pipeline.workflow.steps import ROOT
 
 LITERT_FILE = model_zoo.MODELS_DIR / "LeNet-5_baseline.tflite"
@@ -104,6 +106,43 @@ def test_network_with_other_outputs_is_refused(tmp_path):
     save_network(tmp_path / "ten.keras", (48, 48, 1), 10)
     with pytest.raises(ValueError, match=r"ten\.keras .*\(10,\).* 7 "):
         EmotionClassifier(tmp_path / "ten.keras")
+
+
+@pytest.mark.slow
+def test_saved_model_of_an_unknown_author_is_loaded_only_if_it_is_trusted(tmp_path, rng):
+    """A SavedModel runs its graph while it is loaded; this one writes a file."""
+    import tensorflow as tf
+
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 48, 48, 1), tf.uint8)])
+        def serve(self, faces):
+            tf.io.write_file(str(tmp_path / "written"), "x")
+            return tf.fill((tf.shape(faces)[0], 7), 1 / 7)
+
+    path = tmp_path / "model_saved_model"
+    tf.saved_model.save(Model(), str(path))
+    written = tmp_path / "written"
+    written.unlink(missing_ok=True)
+    cards = [
+        None,
+        {"formats": {}},
+        {"formats": {path.name: {"bytes": 1}}},
+        {"formats": {path.name: {"sha256": "0"}}},
+    ]
+    for card in cards:
+        if card:
+            path.with_name("model.json").write_text(json.dumps(card))
+        with pytest.raises(ValueError, match="--trust"):
+            EmotionClassifier(path)
+        assert not written.exists()
+    card = {"formats": {path.name: {"folder_sha256": compute_folder_sha256(path)}}}
+    path.with_name("model.json").write_text(json.dumps(card))
+    assert EmotionClassifier(path).predict_proba(np.zeros((1, 48, 48), np.uint8)).shape == (1, 7)
+    (path / "assets" / "added.txt").write_bytes(b"x")
+    with pytest.raises(ValueError, match="SHA-256"):
+        EmotionClassifier(path, trust=True)
+    path.with_name("model.json").unlink()
+    assert EmotionClassifier(path, trust=True).path == path
 
 
 def test_other_formats_and_missing_files_are_refused(tmp_path):

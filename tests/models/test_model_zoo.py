@@ -1,5 +1,7 @@
 """The models that ship in models/: they predict what their cards record, and a modified file is refused."""
 
+import hashlib
+import json
 import shutil
 
 import numpy as np
@@ -11,6 +13,7 @@ from pipeline.evaluation.predict import predict_proba
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.inference.model_card import render_model_card
 from pipeline.models import model_zoo, serialization
+from pipeline.workflow.fingerprint import compute_folder_sha256
 
 KERAS_FILES = sorted(model_zoo.MODELS_DIR.glob("*.keras"))
 LITERT_FILES = sorted(model_zoo.MODELS_DIR.glob("*.tflite"))
@@ -70,7 +73,53 @@ def test_file_without_a_card_passes(tmp_path):
     path = tmp_path / "model.keras"
     path.write_bytes(b"anything")
     assert model_zoo.read_model_card(path) is None
-    model_zoo.verify_checksum(path)
+    assert not model_zoo.verify_checksum(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "1",
+        "null",
+        '"text"',
+        "{}",
+        '{"formats": []}',
+        '{"formats": {"model.keras": 1}}',
+        '{"class_name": "Functional", "config": {}}',
+        '{"a": 1}\n{"b": 2}\n',
+        "not JSON",
+        "",
+        "[" * 100_000,
+    ],
+    ids=lambda content: content[:20],
+)
+def test_json_file_that_is_not_a_card_is_ignored(tmp_path, content):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"anything")
+    path.with_suffix(".json").write_text(content, encoding="utf-8")
+    assert model_zoo.read_model_card(path) is None
+    assert not model_zoo.verify_checksum(path)
+
+
+def test_files_of_all_formats_are_verified_by_the_card_that_lists_them(tmp_path):
+    folder = tmp_path / "model_saved_model"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "variables" / "weights").write_bytes(b"weights")
+    (tmp_path / "model_int8.tflite").write_bytes(b"weights")
+    formats = {
+        folder.name: {"folder_sha256": compute_folder_sha256(folder)},
+        "model_int8.tflite": {"sha256": hashlib.sha256(b"weights").hexdigest()},
+    }
+    (tmp_path / "model.json").write_text(json.dumps({"formats": formats}))
+    (tmp_path / "model_i.json").write_text("[]")
+    for path in (folder, tmp_path / "model_int8.tflite"):
+        assert model_zoo.verify_checksum(path)
+    (folder / "added.py").touch()
+    (tmp_path / "model_int8.tflite").write_bytes(b"others")
+    for path in (folder, tmp_path / "model_int8.tflite"):
+        with pytest.raises(ValueError, match="SHA-256"):
+            model_zoo.verify_checksum(path)
 
 
 def test_truncated_card_is_refused(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_bits
 
-from pipeline.models import model_zoo, serialization
+from pipeline.models import file_limits, model_zoo, serialization
 from pipeline.models.backend import keras
 from pipeline.models.residual import build_residual_network
 
@@ -109,7 +109,7 @@ def test_zip_bomb_is_refused(tmp_path):
             archive.writestr(name, content)
         with archive.open("model.weights.h5", "w", force_zip64=True) as weights:
             zeros = bytes(1 << 24)
-            for _ in range(serialization.MAX_ARCHIVE_BYTES // len(zeros) + 1):
+            for _ in range(file_limits.MAX_ARCHIVE_BYTES // len(zeros) + 1):
                 weights.write(zeros)
     with pytest.raises(ValueError, match=r"bomb\.keras would unpack to 1\.\d GB"):
         serialization.load_model(path)
