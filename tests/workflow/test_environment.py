@@ -1,12 +1,14 @@
 """run.py installs the packages once, again after a change, and explains a failure."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.workflow import environment
+from pipeline.workflow.steps import ROOT
 
 
 @pytest.fixture
@@ -92,3 +94,37 @@ def test_lock_covers_the_dependencies_and_names_no_host_or_path():
     assert all(
         f"\n{package}==" in lock for package in ("tensorflow", "keras", "gradio", "onnx", "jax", "mypy")
     )
+
+
+def test_each_dependency_has_a_lower_and_an_upper_bound():
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no parser of TOML")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    unbounded = [
+        requirement
+        for group in groups
+        for requirement in group
+        if not requirement.startswith(project["name"]) and not (">=" in requirement and ",<" in requirement)
+    ]
+    assert unbounded == []
+
+
+@pytest.mark.parametrize(
+    ("package", "floor"),
+    [
+        ("keras", (3, 12, 1)),  # the last for Python 3.10; later Pythons have 3.14 or newer
+        ("filelock", (3, 20, 3)),
+        ("jinja2", (3, 1, 6)),
+        ("tqdm", (4, 66, 3)),
+        ("opencv-python-headless", (4, 14)),
+        ("pillow", (12, 3)),
+    ],
+)
+def test_locked_versions_have_no_known_vulnerability(package, floor):
+    lock = environment.LOCK.read_text(encoding="utf-8")
+    versions = re.findall(rf"^{package}==([\d.]+)(.*)$", lock, re.MULTILINE)
+    assert versions
+    for version, marker in versions:
+        if package == "keras" and ">= '3.11'" in marker:
+            floor = (3, 14)
+        assert tuple(map(int, version.split("."))) >= floor, f"{package} {version}"
