@@ -34,7 +34,7 @@ from pipeline.workflow.atomic_io import write_json
 from pipeline.workflow.fingerprint import compute_fingerprint
 from pipeline.workflow.formatting import format_count
 from pipeline.workflow.results_index import record_network
-from pipeline.workflow.settings import FilePath, ModelPath, NonNegativeFloat, OneRun, Seed
+from pipeline.workflow.settings import FilePath, ModelPath, NonNegativeFloat, OneRun, PositiveInt, Seed
 from pipeline.workflow.steps import RESULTS
 
 
@@ -47,6 +47,7 @@ class Settings:
     trust: bool = False  # True: load a SavedModel without a model card, which can do what its author wants
     tta: Literal[1, 2, 18] = 2  # views of each face to average over: 2 adds the mirror image, 18 also shifts
     smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the moving average in a video; 0: none
+    every: PositiveInt = 1  # classify every n-th frame of a video; 1: all of them
     annotate: bool = True  # False: no annotated copies of images and videos
     formats: Annotated[tuple[TableFormat, ...], MinLen(1)] = ("csv",)  # of the table: csv, jsonl, parquet
     resume: OneRun = True  # False: an interrupted run over the same images starts from scratch
@@ -115,7 +116,13 @@ def classify_images(images: list[str], settings: Settings, store: ArtifactStore)
     classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL, trust=settings.trust)
     model_sha256 = store.inputs.get("trained_model") or compute_fingerprint(classifier.path)["sha256"]
     file_classifier = FileClassifier(
-        classifier, settings.faces, settings.tta, settings.smoothing, settings.annotate, RESULTS
+        classifier,
+        settings.faces,
+        settings.tta,
+        settings.smoothing,
+        settings.annotate,
+        RESULTS,
+        settings.every,
     )
     metadata = file_classifier.describe_run(images, model_sha256)
     with ResultsLog(RESULTS / "classification", metadata, settings.resume) as log:

@@ -20,10 +20,10 @@ from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
 from pipeline.vision.inputs import input_kind
+from pipeline.vision.orientation import open_upright
 from pipeline.vision.recognition import recognize_faces
 from pipeline.vision.results_log import ResultsLog, crop_row, to_rows
 from pipeline.vision.results_table import Row
-from pipeline.vision.video_io import VideoReader
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.flags import make_absolute
 from pipeline.workflow.formatting import format_count, printable
@@ -31,6 +31,7 @@ from pipeline.workflow.settings import Location
 from pipeline.workflow.steps import RESULTS
 
 FaceSource = Literal["detect", "crop"]
+MAX_TRACK_AGE_S = 1.0  # for which a face that is not detected keeps its number in a video
 MAX_GALLERY_FACES = 14  # in results/new_pictures.png; the tables have all faces
 GALLERY_COLUMNS = 7
 MAX_TITLE_LENGTH = 24  # characters of a file's name above its face
@@ -47,6 +48,7 @@ class FileClassifier:
         smoothing: time constant in seconds of the moving average of the probabilities in a video; 0 disables it.
         annotate: whether to write annotated copies of images and videos to results/classified/.
         results: the folder of the results.
+        every: classify every n-th frame of a video.
 
     Attributes:
         first_faces: the first faces that were classified, for `save_gallery`.
@@ -58,6 +60,7 @@ class FileClassifier:
     smoothing: float = 0.4
     annotate: bool = True
     results: Path = RESULTS
+    every: int = 1
     first_faces: list[plots.FacePanel] = field(default_factory=list, init=False)
 
     def __post_init__(self):
@@ -66,7 +69,7 @@ class FileClassifier:
     def describe_run(self, images: Sequence[str], model_sha256: str) -> dict[str, Any]:
         """Return all that the results depend on; a run that was interrupted resumes only if it is the same."""
         images = [make_absolute(image, Location()) for image in images]
-        options = {name: getattr(self, name) for name in ("faces", "tta", "smoothing", "annotate")}
+        options = {name: getattr(self, name) for name in ("faces", "tta", "smoothing", "annotate", "every")}
         return {"images": images, "model": model_sha256, **options}
 
     def classify_files(self, files: list[Path], log: ResultsLog) -> None:
@@ -133,14 +136,19 @@ class FileClassifier:
             yield crop_row(printable(path), index, probabilities)
 
     def _classify_video(self, path: Path, copy: Path) -> Iterator[Row]:
-        reader = VideoReader(path)
-        frame_pipeline = FramePipeline(self.classifier, tta=self.tta, smoothing=self.smoothing)
+        reader = open_upright(path, self.every)
+        max_age = max(MAX_TRACK_AGE_S, 1.5 * (self.every - 1) / reader.fps)  # over one frame that is read
+        frame_pipeline = FramePipeline(
+            self.classifier, tta=self.tta, smoothing=self.smoothing, max_age=max_age
+        )
         frames = annotate_video(
             reader, frame_pipeline, add_extension(copy, ".mp4") if self.annotate else None
         )
         progress = {"desc": f"  {printable(path.name)[-30:]}", "unit": "frame", "delay": 1, "leave": False}
         tracks: dict[int, list[tuple[float, np.ndarray]]] = {}
-        for frame, predictions in tqdm(frames, total=reader.frame_count or None, **progress):
+        for frame, predictions in tqdm(
+            frames, total=-(-reader.frame_count // self.every) or None, **progress
+        ):
             for prediction in predictions:
                 if prediction.track_id not in tracks:
                     crop = crop_face(frame.image, prediction.face)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -34,6 +35,7 @@ CONTAINERS = (
 )
 DEFAULT_FPS = 25.0  # of a video without a valid frame rate
 MAX_FPS = 1000.0  # higher frame rates are not valid
+MAX_FRAMES_AFTER_SEEK = 300  # between two key frames, to which `sample` can jump
 MAX_CONSECUTIVE_FAILURES = 1000  # packets that cannot be decoded, after which the rest of a video is given up
 
 
@@ -62,6 +64,11 @@ class VideoReader:
 
     Images are rotated as the file's metadata say, and widened or narrowed to square pixels.
 
+    Args:
+        path: of the file.
+        every: yield every n-th frame only; numbers and times stay those in the file.
+        quarter_turns: by which images are rotated counterclockwise in addition.
+
     Attributes:
         fps: mean frame rate, in frames per second; the frames' own timestamps may be irregular.
         pixel_aspect: width of a pixel in the file divided by its height.
@@ -76,8 +83,8 @@ class VideoReader:
         ValueError: the file is not a video, is damaged, or (at the end of the iteration) has no frames.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, every: int = 1, quarter_turns: int = 0):
+        self.path, self.every, self.quarter_turns = Path(path), every, quarter_turns
         self.container = open_container(self.path)
         stream = self.container.streams.best("video")
         if not isinstance(stream, VideoStream):
@@ -100,15 +107,45 @@ class VideoReader:
             # In files without timestamps, the frames follow each other at the frame rate.
             seconds = timestamp if timestamp > seconds else seconds + 1 / self.fps
             self.frames_read += 1
-            yield Frame(self.frames_read, seconds, to_upright_image(decoded, self.pixel_aspect))
+            if (self.frames_read - 1) % self.every == 0:
+                yield Frame(self.frames_read, seconds, self._to_image(decoded))
         self.close()
         if not self.frames_read:
             raise ValueError(f"{self.path} cannot be read as a video (it has no frames).")
 
+    def sample(self, n_frames: int) -> list[np.ndarray]:
+        """Return images of at most `n_frames` frames, spread over the video; it can't be iterated over afterwards.
+
+        There are none if the container can't be searched, or has its only key frame at the start.
+        """
+        start, duration = self.container.start_time or 0, self.container.duration or 0
+        images = []
+        try:
+            for index in range(n_frames):
+                target = start + round((index + 0.5) / n_frames * duration)
+                self.container.seek(target)  # to the key frame before it
+                frames = islice(self._decode(), MAX_FRAMES_AFTER_SEEK)
+                later = (
+                    frame for frame in frames if frame.time is None or frame.time * av.time_base >= target
+                )
+                images += [self._to_image(frame) for frame in islice(later, 1)]
+        except av.FFmpegError:  # in a container without timestamps
+            pass
+        return images
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether, after the last frame, some are known to be missing."""
+        return self.frames_lost > 0 or is_truncated(self.path)
+
     @property
     def notes(self) -> list[str]:
-        """Say which frames are missing, after the last one; empty if none is."""
+        """Say after the last frame which are missing, and whether all were rotated."""
         notes = []
+        if self.quarter_turns:
+            notes.append(
+                f"rotated by {90 * self.quarter_turns} degrees counterclockwise, so that faces are upright"
+            )
         if self.frames_lost:
             frames = format_count(self.frames_lost, "frame")
             notes.append(f"{frames} could not be decoded; {self.frames_read:,} were read")
@@ -119,6 +156,12 @@ class VideoReader:
     def close(self) -> None:
         """Close the file."""
         self.container.close()
+
+    def _to_image(self, frame: av.VideoFrame) -> np.ndarray:
+        """Convert a decoded frame to an image (height, width, 3) uint8 RGB as a player shows it."""
+        width = max(1, round(frame.width * self.pixel_aspect))
+        image = frame.reformat(width=width, format="rgb24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) + self.quarter_turns))
 
     def _get_fps(self) -> float:
         rates = (float(rate) for rate in (self.stream.average_rate, self.stream.guessed_rate) if rate)
@@ -160,14 +203,3 @@ def open_container(path: Path) -> "av.container.InputContainer":
     except av.FFmpegError as error:
         reason = "it is truncated or its format is unknown" if path.stat().st_size else "it is empty"
         raise ValueError(f"{path} cannot be read as a video ({reason}).") from error
-
-
-def to_upright_image(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
-    """Convert a decoded frame to an image (height, width, 3) uint8 RGB as a player shows it.
-
-    Args:
-        pixel_aspect: width of a pixel divided by its height.
-    """
-    width = max(1, round(frame.width * pixel_aspect))
-    image = frame.reformat(width=width, format="rgb24").to_ndarray()
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
+from pipeline.vision.orientation import open_upright
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row
 from pipeline.vision.video_io import VideoReader
@@ -64,7 +65,7 @@ class VideoJobs:
             ValueError: the file is not a video, or the session has ended meanwhile.
         """
         self.discard(session_id)
-        reader = VideoReader(path)
+        reader = open_upright(path)
         frame_pipeline = FramePipeline(self.classifier, tta=self.tta, smoothing=self.smoothing)
         # The name is random because everyone who knows it can download the file.
         annotated_path = self.paths[session_id] = self.folder / f"{secrets.token_hex(16)}.mp4"
@@ -85,7 +86,7 @@ class VideoJobs:
             annotated_path.unlink(missing_ok=True)
             raise ValueError(f"{path} was not processed completely because its page was closed.")
         means = {track_id: np.mean(values, axis=0) for track_id, values in probabilities.items()}
-        is_complete = is_complete and not reader.notes
+        is_complete = is_complete and not reader.is_incomplete
         return AnnotatedVideo(annotated_path, path.name, rows, means, seconds, is_complete)
 
     def discard(self, session_id: str) -> None:

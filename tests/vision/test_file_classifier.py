@@ -21,6 +21,7 @@ from pipeline.vision.annotate import EMOTION_RGB
 from pipeline.vision.file_classifier import FileClassifier
 from pipeline.vision.inputs import find_inputs
 from pipeline.vision.results_log import NOT_READ, ResultsLog
+from pipeline.vision.video_io import VideoReader
 from pipeline.vision.video_writer import open_video_writer
 
 Rows = list[dict[str, str]]
@@ -129,6 +130,36 @@ def test_copies_of_files_from_several_folders_have_different_paths(classify, tmp
     classify("../a/x.jpg", "in/z.jpg")
     assert [path.name for path in (tmp_path / "results").iterdir() if path.is_dir()] == ["classified"]
     assert {place: (tmp_path / place).read_bytes() for place in places} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("every", [1, 2, 15, 30])
+def test_every_nth_frame_of_a_video_is_classified_and_a_face_keeps_its_number(classify, tmp_path, every):
+    with open_video_writer(tmp_path / "x.mp4", 20, (250, 250)) as writer:
+        for _ in range(61):
+            writer.write(np.asarray(load_astronaut()))
+    rows = classify("x.mp4", every=every)
+    assert [int(row["frame"]) for row in rows] == [*range(1, 62, every)]
+    assert [float(row["seconds"]) for row in rows] == pytest.approx(
+        [index / 20 for index in range(0, 61, every)]
+    )
+    assert {(row["face"], row["emotion"]) for row in rows} == {("1", "Happy")}
+    copy = VideoReader(tmp_path / "results" / "classified" / "x.mp4")
+    np.testing.assert_allclose([frame.seconds for frame in copy], np.arange(0, 61, every) / 20, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_sideways_video_is_rotated_and_the_table_says_so(classify, tmp_path, turns):
+    image = np.full((300, 420, 3), 90, np.uint8)
+    image[20:270, 60:310] = np.asarray(load_astronaut())
+    image = np.ascontiguousarray(np.rot90(image, -turns))
+    with open_video_writer(tmp_path / "x.mp4", 10, (image.shape[1], image.shape[0])) as writer:
+        for _ in range(8):
+            writer.write(image)
+    *rows, last = classify("x.mp4")
+    assert {row["emotion"] for row in rows} == {"Happy"} and str(90 * turns) in last["note"]
+    assert next(iter(VideoReader(tmp_path / "results" / "classified" / "x.mp4"))).size == (420, 300)
 
 
 @pytest.mark.slow

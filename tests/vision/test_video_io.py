@@ -242,3 +242,27 @@ def test_the_rotation_in_the_metadata_is_applied(tmp_path, degrees, quadrant):
 def test_pixels_become_square(encode, aspect, width):
     path = encode("wide.mp4", sample_aspect_ratio=Fraction(aspect))
     assert {frame.size for frame in VideoReader(path)} == {(width, 48)}
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mkv", ".avi", ".webm"])
+@pytest.mark.parametrize("every", [1, 2, 5, 12, 100])
+def test_every_nth_frame_keeps_its_number_and_time(encode, extension, every):
+    path = encode(f"video{extension}")
+    frames = [frame for frame in VideoReader(path) if (frame.number - 1) % every == 0]
+    read = list(VideoReader(path, every))
+    assert [(frame.number, frame.seconds) for frame in read] == [
+        (frame.number, frame.seconds) for frame in frames
+    ]
+    for first, second in zip(frames, read, strict=True):
+        np.testing.assert_array_equal(first.image, second.image)
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mkv", ".avi", ".webm"])
+def test_samples_are_spread_over_the_video(encode, extension):
+    path = encode(f"video{extension}")
+    images = [frame.image.astype(int) for frame in VideoReader(path)]
+    found = [
+        min(range(12), key=lambda index: np.abs(images[index] - sample).mean())
+        for sample in VideoReader(path).sample(4)
+    ]
+    assert found == sorted(found) and len(set(found)) >= 3, found
