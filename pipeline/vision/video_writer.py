@@ -41,6 +41,7 @@ class VideoWriter:
         self.path, self.fps, self.sound = path, fps, sound
         self.size = size[0] // 2 * 2, size[1] // 2 * 2
         self.last_timestamp: int | None = None
+        self.has_failed = False  # if so nothing more is written, which FFmpeg does not bear
         with self._explain_errors():
             if not all(self.size):
                 raise ValueError(f"its size is {size[0]}x{size[1]} pixels")
@@ -79,7 +80,7 @@ class VideoWriter:
         """Write what is still in the encoder, and finish the file."""
         with self._explain_errors():
             try:
-                if self.last_timestamp is not None:
+                if self.last_timestamp is not None and not self.has_failed:
                     if self.sound:
                         self.sound.write_until(self.last_timestamp * TIME_BASE + 1 / self.fps)
                     self.container.mux(self.stream.encode())
@@ -93,6 +94,7 @@ class VideoWriter:
         try:
             yield
         except (av.FFmpegError, ValueError) as error:
+            self.has_failed = True
             number = getattr(error, "errno", 0)
             raise OSError(number, f"{self.path} cannot be written as a video ({error})") from error
 

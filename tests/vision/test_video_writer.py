@@ -1,5 +1,7 @@
 """Videos are written as H.264 with the time of each frame and another video's sound, and can be played when cut."""
 
+import contextlib
+import errno
 import subprocess
 import sys
 from fractions import Fraction
@@ -188,8 +190,31 @@ def test_a_video_that_cannot_be_written_raises_an_error_and_leaves_no_file(tmp_p
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 def test_a_full_disk_is_an_error_of_the_system(tmp_path):
     (tmp_path / "x.mp4").symlink_to("/dev/full")
-    with pytest.raises(OSError, match=r"x\.mp4"):
-        writer = VideoWriter(tmp_path / "x.mp4", 25, (64, 48))
+    writer = VideoWriter(tmp_path / "x.mp4", 25, (64, 48))
+    with pytest.raises(OSError, match=r"x\.mp4") as caught:
         for _ in range(100):
             writer.write(GRAY)
-        writer.close()
+    assert caught.value.errno == errno.ENOSPC
+    with contextlib.suppress(OSError):
+        writer.close()  # must not end the process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of the size of a file")
+@pytest.mark.parametrize("max_bytes", [100, 2_000, 50_000, 200_000])
+def test_a_disk_that_becomes_full_is_an_error_and_not_the_end_of_the_process(tmp_path, max_bytes):
+    program = f"""if True:
+        import resource, signal, numpy as np
+        from pathlib import Path
+        from pipeline.vision.video_writer import open_video_writer
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({max_bytes}, {max_bytes}))
+        noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+        try:
+            with open_video_writer(Path({str(tmp_path / "x.mp4")!r}), 25, (320, 240)) as writer:
+                for shift in range(80):
+                    writer.write(np.roll(noise, 7 * shift, axis=0))
+        except OSError as error:
+            raise SystemExit(100 + error.errno)
+    """
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 100 + errno.EFBIG, result.stderr
