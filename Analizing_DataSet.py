@@ -5,7 +5,7 @@ Writes: data/analysis and results/analysis.json: counts per emotion and split, e
         splits (leakage: a test image that is also in Training), duplicates with different labels, constant and nearly
         black images, brightness and contrast; with FER+'s votes, how often label and voters agree, and on which
         rows the voters disagree most
-Run:    python Analizing_DataSet.py
+Run:    python3 Analizing_DataSet.py
 Expect: about a second. FER2013 has duplicates across splits and a dozen constant images; step 6 can drop them.
 """
 

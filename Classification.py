@@ -3,9 +3,9 @@
 Reads:  data/predictions, source, test_x; files named by --images: images, videos, folders, patterns, CSV files of faces
 Writes: results/classification_report.json, examples.png (correct and wrong predictions of the test split)
         with --images: classification.csv (one row per face), classified/ (annotated copies), new_pictures.png
-Run:    python Classification.py
-        python Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
-        python Classification.py --images faces/ --faces crop --model models/Compact.tflite --formats csv parquet
+Run:    python3 Classification.py
+        python3 Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
+        python3 Classification.py --images faces/ --faces crop --model models/Compact.tflite --formats csv parquet
 Expect: the highest recall for Happy and Surprise, the lowest for Fear. A new image takes half a second, a video about
 as long as it plays. An interrupted run over many images resumes with the same command.
 """

@@ -4,8 +4,8 @@ The same architecture as Strong_model.py with a quarter to half of the filters (
 a small network overfits less. It needs knowledge distillation for its accuracy: train it with Strong as the teacher.
 Reads:  data/train_x (the shape of a face), data/source
 Writes: data/model, results/model.png, model.txt, model.json
-Run:    python Compact_model.py
-        python Compiling_model.py --recipe residual --epochs 120 --teachers models/Strong.keras
+Run:    python3 Compact_model.py
+        python3 Compiling_model.py --recipe residual --epochs 120 --teachers models/Strong.keras
 Expect: 241,191 parameters; exported, less than a millisecond per face.
 """
 

@@ -5,8 +5,8 @@ flag or a value edited below wins over the recipe. After an interruption the sam
 
 Reads:  data/model, train_x, train_y, val_x, val_y, and the checkpoint of an interrupted run with the same settings
 Writes: data/trained_model and history; a row in results/runs.csv
-Run:    python Compiling_model.py
-        python Compiling_model.py --distribute         on all GPUs; for several machines see docs/distributed.md
+Run:    python3 Compiling_model.py
+        python3 Compiling_model.py --distribute         on all GPUs; for several machines see docs/distributed.md
 Expect: two to three minutes on two processor cores for FER2013, 30 epochs of 5 s.
 """
 

@@ -3,7 +3,7 @@
 Reads:  data/predictions, test_x, source
 Writes: results/confusion_matrix.png, as counts and as shares of each true emotion (rows true, columns predicted);
         results/confused_pairs.png, the most confused pairs of emotions with their most confident errors
-Run:    python Confusion_Matrix.py
+Run:    python3 Confusion_Matrix.py
 Expect: on FER2013 Happy and Surprise have the highest recall; Fear, Sad and Neutral are often confused.
 """
 

@@ -4,8 +4,8 @@ Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied 
 ReLU and max pooling in place of tanh and subsampling.
 Reads:  data/train_x (the shape of a face), data/source
 Writes: data/model, results/model.png, model.txt, model.json
-Run:    python LeNet-5_model.py
-        python LeNet-5_model.py --dense 256 128
+Run:    python3 LeNet-5_model.py
+        python3 LeNet-5_model.py --dense 256 128
 Expect: 168,971 parameters, nearly all of them in the first dense layer.
 """
 

@@ -7,11 +7,11 @@ Reads:  Dataset.csv, fer2013.csv or icml_face_data.csv, with columns emotion,pix
         archive; or folders of images such as train/<emotion>/*.jpg and test/<emotion>/*.jpg. docs/training.md has more.
         With --votes, fer2013new.csv of FER+ (github.com/microsoft/FERPlus): ten people's votes on each row
 Writes: data/dataset (emotion, pixels, Usage), source (where they come from) and votes (N, 10), empty without FER+
-Run:    python Load_dataSets.py
-        python Load_dataSets.py --dataset path/to/a/file/or/folder
-        python Load_dataSets.py --dataset train.csv --split 80 10 10
-        python Load_dataSets.py --votes download
-        python Load_dataSets.py --download
+Run:    python3 Load_dataSets.py
+        python3 Load_dataSets.py --dataset path/to/a/file/or/folder
+        python3 Load_dataSets.py --dataset train.csv --split 80 10 10
+        python3 Load_dataSets.py --votes download
+        python3 Load_dataSets.py --download
 Expect: one to two seconds for FER2013's 301 MB: 28,709 faces for training, 3,589 for validation, 3,589 for test.
 """
 
@@ -105,7 +105,7 @@ def download(kaggle_name: str) -> Path:
         import kagglehub
     except ImportError as error:
         raise ValueError(
-            "download needs kagglehub. Install it with: python -m pip install kagglehub"
+            "download needs kagglehub. Install it with: python3 -m pip install kagglehub"
         ) from error
     try:
         return Path(kagglehub.dataset_download(kaggle_name))

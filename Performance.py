@@ -7,7 +7,7 @@ used here for the first time.
 
 Reads:  data/trained_model, history, source, ground_truth, train_x, val_x, test_x
 Writes: data/predictions, data/metrics, results/metrics.json, and the accuracies of this training in results/runs.csv
-Run:    python Performance.py
+Run:    python3 Performance.py
 Expect: with the default settings on FER2013 about 95% on train and 48% on test: LeNet-5 overfits.
 """
 

@@ -6,10 +6,10 @@ Splits the faces by Usage (Training: train, PublicTest: val, PrivateTest: test) 
 Reads:  data/dataset, votes
 Writes: data/train_x, train_y, val_x, val_y, test_x, test_y, and ground_truth (label and voters' majority of each face,
         and whether its image is trained on)
-Run:    python Pre-processing_Data.py
-        python Pre-processing_Data.py --targets votes --stretch-contrast    to learn what people see, for new faces
-        python Pre-processing_Data.py --drop-constant --drop-leaked
-        python Pre-processing_Data.py --train-on-validation    for the final training, when all settings are chosen
+Run:    python3 Pre-processing_Data.py
+        python3 Pre-processing_Data.py --targets votes --stretch-contrast    to learn what people see, for new faces
+        python3 Pre-processing_Data.py --drop-constant --drop-leaked
+        python3 Pre-processing_Data.py --train-on-validation    for the final training, when all settings are chosen
 Expect: about a second.
 """
 
@@ -81,7 +81,7 @@ def validate(settings: Settings, votes: np.ndarray) -> None:
     if settings.targets != "label" and not len(votes):
         raise ValueError(
             f"targets is {settings.targets!r}, but step 2 loaded no votes. "
-            "Run: python Load_dataSets.py --votes fer2013new.csv"
+            "Run: python3 Load_dataSets.py --votes fer2013new.csv"
         )
 
 

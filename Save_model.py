@@ -6,9 +6,9 @@ for people, .json for programs) lists labels, preprocessing, checksums, metrics 
 model; FER_CNN_<network>.zip contains the files and the card.
 Reads:  data/trained_model, history, metrics, source, train_x, test_x, ground_truth
 Writes: results/FER_CNN_<network>.*, results/metrics.json
-Run:    python Save_model.py
-        python Save_model.py --formats keras litert litert_float16 litert_int8 onnx saved_model
-        python Save_model.py --folder models --name Compact --formats keras litert
+Run:    python3 Save_model.py
+        python3 Save_model.py --formats keras litert litert_float16 litert_int8 onnx saved_model
+        python3 Save_model.py --folder models --name Compact --formats keras litert
 Expect: a few seconds for each format; float32 formats agree with the network to six digits.
         pipeline/inference/classifier.py runs the saved files.
 """

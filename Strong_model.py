@@ -5,8 +5,8 @@ parameters, and more dropout because a large network overfits more. It trains fr
 of Compact and of the distilled LeNet-5.
 Reads:  data/train_x (the shape of a face), data/source
 Writes: data/model, results/model.png, model.txt, model.json
-Run:    python Strong_model.py
-        python Compiling_model.py --recipe residual
+Run:    python3 Strong_model.py
+        python3 Compiling_model.py --recipe residual
 Expect: 2.7 million parameters, 16 times as many as LeNet-5; most of an hour of training on two CPU cores with
         bfloat16 support (on others, use --precision float32).
 """

@@ -6,14 +6,14 @@ lower learning rate. The default backbone was trained to tell the faces of peopl
 
 Reads:  data/train_x (the shape of a face), data/source
 Writes: data/model, results/model.png, model.txt, model.json
-Run:    python -m pip install --no-deps -r requirements/transfer.txt
-        python Transfer_Learning_model.py
-        python Compiling_model.py --recipe transfer
+Run:    python3 -m pip install --no-deps -r requirements/transfer.txt
+        python3 Transfer_Learning_model.py
+        python3 Compiling_model.py --recipe transfer
     Without pretraining, for comparison:
-        python Transfer_Learning_model.py --weights none
-        python Compiling_model.py --recipe transfer --frozen-epochs 0
+        python3 Transfer_Learning_model.py --weights none
+        python3 Compiling_model.py --recipe transfer --frozen-epochs 0
     Another backbone:
-        python Transfer_Learning_model.py --backbone ConvNeXtTiny --weights imagenet
+        python3 Transfer_Learning_model.py --backbone ConvNeXtTiny --weights imagenet
 Expect: 5.6 million parameters for FaceResNet, 2.3 for MobileNetV2, 5.9 for EfficientNetV2B0, 27.8 for ConvNeXtTiny.
         Keras cannot load ConvNeXtTiny from .h5: run step 13 with --formats keras litert.
 """

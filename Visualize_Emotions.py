@@ -2,8 +2,8 @@
 
 Reads:  data/dataset, source, votes
 Writes: results/emotions.png, mean_faces.png; with FER+'s votes also label_and_voters.png
-Run:    python Visualize_Emotions.py
-        python Visualize_Emotions.py --seed 7          other faces
+Run:    python3 Visualize_Emotions.py
+        python3 Visualize_Emotions.py --seed 7          other faces
 Expect: faces whose emotion is not always clear: people agree with FER2013's labels on about 65%.
 """
 

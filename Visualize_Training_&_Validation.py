@@ -2,7 +2,7 @@
 
 Reads:  data/history, source
 Writes: results/learning_curves.png, with the epoch of the best validation accuracy marked
-Run:    python "Visualize_Training_&_Validation.py"
+Run:    python3 "Visualize_Training_&_Validation.py"
 Expect: LeNet-5 overfits: train accuracy rises above 90%, validation accuracy levels off near 50% after epoch 6 and
         validation loss rises.
 """

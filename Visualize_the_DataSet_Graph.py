@@ -2,7 +2,7 @@
 
 Reads:  data/analysis, source
 Writes: results/class_distribution.png
-Run:    python Visualize_the_DataSet_Graph.py
+Run:    python3 Visualize_the_DataSet_Graph.py
 Expect: a strong imbalance: FER2013 has 16 times as many faces of Happy, a quarter of all, as of Disgust. A classifier
         that always predicts Happy has an accuracy of 25%.
 """

@@ -3,11 +3,11 @@
 A face keeps its number while it is visible, and its probabilities are smoothed over time. Keys: q quit, s save the
 image, r start and stop a recording, space pause, m mirror. Images and recordings (a video and a CSV each) are saved
 in results/webcam/. Nothing leaves this machine.
-Run:    python Webcam.py
-        python Webcam.py --source 1                     another camera
-        python Webcam.py --source party.mp4             a video file, played as if it were live
-        python Webcam.py --model data                   the network trained in data/
-        python Webcam.py --headless --seconds 60        no window: record one minute
+Run:    python3 Webcam.py
+        python3 Webcam.py --source 1                     another camera
+        python3 Webcam.py --source party.mp4             a video file, played as if it were live
+        python3 Webcam.py --model data                   the network trained in data/
+        python3 Webcam.py --headless --seconds 60        no window: record one minute
 Expect: the camera's own frame rate, up to about 60 frames per second on two CPU cores. Frames that arrive while one is
 processed are skipped; Classification.py processes every frame of a video file.
 """

@@ -7,9 +7,9 @@ processed, or for ten minutes if nobody processes it; an annotated video until i
 one, or for an hour after it was last played. The folder is deleted when the script ends, or at its next start if it is
 killed. Nothing is sent to any other machine, and requests of other web sites are refused.
 
-Run:    python Webcam_page.py
-        python Webcam_page.py --model models/Strong.tflite --port 8080
-        python Webcam_page.py --host 0.0.0.0 --certificate page.crt --key page.key   (for a phone: docs/web_page.md)
+Run:    python3 Webcam_page.py
+        python3 Webcam_page.py --model models/Strong.tflite --port 8080
+        python3 Webcam_page.py --host 0.0.0.0 --certificate page.crt --key page.key   (for a phone: docs/web_page.md)
 Expect: an address to open. Ten frames per second on two busy cores, with a latency of 0.1 s. Ctrl-C stops it.
 """
 

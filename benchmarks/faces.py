@@ -3,10 +3,10 @@
 The faces are pasted at several sizes, upright and rotated, on textures and photographs of scikit-image. Columns: recall
 of the detector, its false positives, accuracy of the classifier on the original of each detected face and on its crop,
 and their difference in percentage points with its 95% interval. Steps 2 and 6 must have run.
-Run:    python -m pip install scikit-image
-        python benchmarks/faces.py                      (validation faces, models/Strong.tflite)
-        python benchmarks/faces.py --split test --faces 600
-        python benchmarks/faces.py --compare-crops      (other scales of the crop, other roll thresholds)
+Run:    python3 -m pip install scikit-image
+        python3 benchmarks/faces.py                      (validation faces, models/Strong.tflite)
+        python3 benchmarks/faces.py --split test --faces 600
+        python3 benchmarks/faces.py --compare-crops      (other scales of the crop, other roll thresholds)
 Expect: four minutes for each line of a thousand faces.
 """
 

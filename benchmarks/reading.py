@@ -3,8 +3,8 @@
 All methods return the same arrays, which is checked. They run alternately, so that changes of the machine's speed
 affect all of them.
 
-Run:    python benchmarks/reading.py                   Dataset.csv, or 8,000 synthetic faces
-        python benchmarks/reading.py --csv fer2013.csv --rounds 5
+Run:    python3 benchmarks/reading.py                   Dataset.csv, or 8,000 synthetic faces
+        python3 benchmarks/reading.py --csv fer2013.csv --rounds 5
 """
 
 import statistics

@@ -3,7 +3,7 @@
 Columns: test accuracy with its 95% interval, test accuracy by TTA over 18 views, and mean and standard deviation of
 the test accuracy over the runs in results/runs.csv that differ from the shipped one in their seed only. Size and
 training time come from the model cards. Steps 2 and 6 must have run.
-Run:    python benchmarks/recognition.py
+Run:    python3 benchmarks/recognition.py
 Expect: 2 minutes on two idle processor cores, nearly all of it for the 18 views of the largest network.
 """
 

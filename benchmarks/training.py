@@ -5,9 +5,9 @@ the augmentation of the recipe `augmented`. Each has its own process, and they t
 waits, so that both meet the same changes of the machine's speed. Last, the arithmetic throughput of the training,
 next to that of a large matrix product in the same run. The faces are random: the duration does not depend on them.
 
-Run:    python -m pip install -r benchmarks/requirements.txt
-        python benchmarks/training.py
-        python benchmarks/training.py --against augmented --batch-size 128
+Run:    python3 -m pip install -r benchmarks/requirements.txt
+        python3 benchmarks/training.py
+        python3 benchmarks/training.py --against augmented --batch-size 128
 """
 
 import dataclasses

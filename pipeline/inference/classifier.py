@@ -6,7 +6,7 @@
     probabilities = classifier.predict_proba(faces)  # faces (N, 48, 48) uint8 -> (N, 7), in the order of EMOTIONS
 
 The first prediction of a LiteRT or ONNX file comes a quarter of a second after Python starts; importing TensorFlow
-alone takes seconds. `python benchmarks/inference.py` measures it.
+alone takes seconds. `python3 benchmarks/inference.py` measures it.
 """
 
 from collections.abc import Callable
@@ -103,7 +103,7 @@ def load_litert(path: Path) -> PredictFunction:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise ImportError(f"{path.name} needs LiteRT: python -m pip install ai-edge-litert") from error
+        raise ImportError(f"{path.name} needs LiteRT: python3 -m pip install ai-edge-litert") from error
     try:
         interpreter = Interpreter(model_path=str(path))
     except ValueError as error:
@@ -128,7 +128,7 @@ def load_onnx(path: Path) -> PredictFunction:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ImportError(f"{path.name} needs ONNX Runtime: python -m pip install onnxruntime") from error
+        raise ImportError(f"{path.name} needs ONNX Runtime: python3 -m pip install onnxruntime") from error
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a class of its own for each kind of failure

@@ -156,7 +156,7 @@ def export_checked(
     export_format = FORMATS[name]
     missing = [package for package in export_format.packages if find_spec(package) is None]
     if missing:
-        raise ImportError(f"{name} needs packages: python -m pip install {' '.join(missing)}")
+        raise ImportError(f"{name} needs packages: python3 -m pip install {' '.join(missing)}")
     with atomic_path(path) as temporary:
         with suppress_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters use deprecated functions

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pipeline.evaluation.predict import predict_proba
 from pipeline.models import model_zoo
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.formatting import format_command
 
 TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 CARD_ARTIFACTS = (
@@ -100,9 +100,7 @@ def list_commands(store: ArtifactStore) -> list[str]:
     """List the commands that made the trained model, in order, with their flags."""
     steps = store.manifest()["steps"]
     scripts = [store.entry(name)["script"] for name in CARD_ARTIFACTS]
-    return [
-        shlex.join(["python", script, *steps[script]["arguments"]]) for script in scripts if script in steps
-    ]
+    return [format_command(script, steps[script]["arguments"]) for script in scripts if script in steps]
 
 
 def describe_machine() -> str:

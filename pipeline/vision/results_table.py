@@ -80,7 +80,7 @@ def write_parquet(rows: Iterator[Row], path: Path) -> None:
 def check_formats(formats: Iterable[TableFormat]) -> None:
     """Raise ImportError for a format whose package is missing; call it before the work, not after hours of it."""
     if "parquet" in formats and not importlib.util.find_spec("pyarrow"):
-        raise ImportError("Parquet needs the package pyarrow. Run: python -m pip install pyarrow")
+        raise ImportError("Parquet needs the package pyarrow. Run: python3 -m pip install pyarrow")
 
 
 WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}

