@@ -89,7 +89,7 @@ def find_source(settings: Settings, store: ArtifactStore) -> DataSource | None:
         return sources.resolve(Path(os.path.expanduser(settings.dataset)).absolute())
     found = sources.find_beside(ROOT)
     for path in sources.list_candidates(ROOT):  # a preferred one that appears later makes this step stale
-        if found and path in (found[0].path, *found[0].folders):
+        if found and path in (found[0].path, *found[0].parts):
             break
         if not path.exists():
             store.add_dependency(path)

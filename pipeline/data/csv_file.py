@@ -15,7 +15,7 @@ COMPRESSED = ("", ".gz", ".xz", ".bz2", ".zip")
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
 CSV_ENDINGS = tuple(f".csv{ending}" for ending in COMPRESSED)
 FER2013_STEMS = ("dataset", "fer2013", "icml_face_data")  # names of files that have all faces
-KNOWN_STEMS = (*FER2013_STEMS, "train")  # the first preferred
+KNOWN_STEMS = (*FER2013_STEMS, "train", "training")  # the first preferred
 # CSV files that come with FER2013 and FER+ but have no labeled faces.
 OTHER_STEMS = ("fer2013new", "test", "example_submission", "label", "labels")
 MAX_FOLDER_DEPTH = 3

@@ -62,6 +62,15 @@ def read_csv(path: Path, columns: tuple[str, ...] = COLUMNS) -> Table:
     return table
 
 
+def has_columns(path: Path, columns: tuple[str, ...]) -> bool:
+    """Return whether a file is a CSV with all these columns."""
+    try:
+        header = next(_read_blocks(path), b"").partition(b"\n")[0]
+        return len(csv_rows.parse_header(header, columns, path).positions) == len(columns)
+    except ValueError:
+        return False
+
+
 def write_csv(table: Table, path: Path) -> None:
     """Write a table as a FER2013 CSV, atomically."""
     digits = np.array([str(value) for value in range(256)], object)

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.data.csv_file import FER2013_STEMS, NoCsvError, find_csv
-from pipeline.data.csv_reader import read_csv
-from pipeline.data.fer2013 import Table, parse_usage
+import numpy as np
+
+from pipeline.data.csv_file import CSV_ENDINGS, FER2013_STEMS, NoCsvError, find_csv, stem
+from pipeline.data.csv_reader import has_columns, read_csv
+from pipeline.data.fer2013 import COLUMNS, USAGES, Table, parse_usage
 from pipeline.data.image_archive import extract_images, list_images
 from pipeline.data.image_folder import find_images, find_label, read_image_folder
+from pipeline.data.splits import sort_by_split
 
 # Where data sets are looked for beside run.py, the first preferred.
 NAMES = ("Dataset", "fer2013", "icml_face_data")
@@ -22,7 +25,7 @@ OTHER_FILES = (
 IMAGE_ARCHIVE = "archive.zip"  # the name that Kaggle gives all archives
 SPLIT_FOLDERS = ("train", "test")
 
-DataForm = Literal["CSV", "images"]
+DataForm = Literal["CSV", "CSV files of the splits", "images"]
 
 
 @dataclass(frozen=True)
@@ -30,30 +33,33 @@ class DataSource:
     """Where a data set is.
 
     Attributes:
-        path: A CSV, an archive that has one, or a folder of images.
-        folders: The folders with the images, if `path` is a folder that has more than these.
+        path: A CSV, an archive that has one, or a folder.
+        parts: The folders of images, or the CSV files of the splits, if not all of the folder `path` is read.
+        note: What was passed over, may be empty.
     """
 
     path: Path
-    folders: tuple[Path, ...] = ()
+    parts: tuple[Path, ...] = ()
+    note: str = ""
 
     @property
     def dependencies(self) -> tuple[Path, ...]:
         """What is read."""
-        return self.folders or (self.path,)
+        return self.parts or (self.path,)
 
     @property
     def name(self) -> str:
         """A short name for messages."""
-        paths = self.folders or (self.path,)
-        return " and ".join(f"{path.name}/" if path.is_dir() else path.name for path in paths)
+        return " and ".join(f"{path.name}/" if path.is_dir() else path.name for path in self.dependencies)
 
     def read(self) -> tuple[Table, str, DataForm]:
         """Return the table, a note on what was passed over, which may be empty, and the form that was read."""
+        if self.parts and self.parts[0].is_file():
+            return _read_split_files(self.parts), self.note, "CSV files of the splits"
         if self.path.is_dir():
-            return *read_image_folder(self.path, self.folders), "images"
+            return *read_image_folder(self.path, self.parts), "images"
         try:
-            return read_csv(self.path), "", "CSV"
+            return read_csv(self.path), self.note, "CSV"
         except NoCsvError:
             return *_read_image_archive(self.path), "images"
 
@@ -73,7 +79,7 @@ def resolve(path: Path) -> DataSource:
     csv_path = find_csv(path, FER2013_STEMS)
     if csv_path is None and not _has_images(path):
         csv_path = find_csv(path)
-    return DataSource(csv_path or path)
+    return _add_split_files(csv_path) if csv_path else DataSource(path)
 
 
 def list_candidates(root: Path) -> list[Path]:
@@ -95,12 +101,43 @@ def _find_beside(root: Path) -> Iterator[DataSource]:
         if path.name.lower() in (*SPLIT_FOLDERS, IMAGE_ARCHIVE):
             continue
         if path.is_file() or (path.is_dir() and (find_csv(path) or _has_images(path))):
-            yield resolve(path)
+            yield _add_split_files(path) if path.is_file() else resolve(path)
     if split_folders and _has_images(root, split_folders):
         yield DataSource(root, split_folders)
     images = list_images(root / IMAGE_ARCHIVE) if (root / IMAGE_ARCHIVE).is_file() else []
     if any(find_label(name.split("/")[:-1]) is not None for name in images):
         yield DataSource(root / IMAGE_ARCHIVE)
+
+
+def _add_split_files(path: Path) -> DataSource:
+    """Return a CSV as a data set; if it is train.csv without Usage, with val.csv and test.csv beside it."""
+    if parse_usage(stem(path.name)) != "Training" or not path.name.lower().endswith(CSV_ENDINGS):
+        return DataSource(path)
+    if not has_columns(path, ("emotion", "pixels")) or has_columns(path, ("emotion", "pixels", "Usage")):
+        return DataSource(path)
+    others = [
+        other
+        for other in sorted(path.parent.iterdir())
+        if other.is_file()
+        and other.name.lower().endswith(CSV_ENDINGS)
+        and parse_usage(stem(other.name)) in USAGES[1:]
+    ]
+    labeled = [other for other in others if has_columns(other, ("emotion", "pixels"))]
+    if len({parse_usage(stem(other.name)) for other in labeled}) < len(labeled):
+        names = ", ".join(other.name for other in labeled)
+        raise ValueError(f"{path.parent} has several files for the same split among {names}. Move one away.")
+    unlabeled = " and ".join(other.name for other in others if other not in labeled)
+    note = f"Passed over, because the faces have no labels: {unlabeled}." if unlabeled else ""
+    return DataSource(path.parent, (path, *labeled), note) if labeled else DataSource(path, note=note)
+
+
+def _read_split_files(paths: tuple[Path, ...]) -> Table:
+    """Read a CSV for each split, whose name says which one it is."""
+    tables = []
+    for path in paths:
+        table = read_csv(path, ("emotion", "pixels"))
+        tables.append(table | {"Usage": np.full(len(table["emotion"]), parse_usage(stem(path.name)))})
+    return sort_by_split({name: np.concatenate([table[name] for table in tables]) for name in COLUMNS})
 
 
 def _read_image_archive(path: Path) -> tuple[Table, str]:

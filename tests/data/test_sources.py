@@ -182,6 +182,49 @@ def test_images_are_preferred_to_a_csv_with_another_name_but_not_to_fer2013(tmp_
     assert_reads(tmp_path, table)
 
 
+def write_split_files(folder: Path, content: bytes, names: list[str], n_fields: int = 2) -> None:
+    """Write the rows of each split as a CSV without Usage; with n_fields 1 the last one has no labels either."""
+    header, *rows = content.decode().splitlines()
+    for name, usage in zip(names, USAGES, strict=True):
+        lines = [header, *(row for row in rows if row.endswith(f",{usage}"))]
+        columns = slice(1, 2) if n_fields == 1 and usage == USAGES[-1] else slice(0, 2)
+        (folder / name).write_text("\n".join(",".join(line.split(",")[columns]) for line in lines))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(["train.csv", "val.csv", "test.csv"], ["Train.csv", "Validation.csv", "Test.csv"]),
+        ["training.csv", "public_test.csv", "private_test.csv"],
+    ],
+)
+def test_a_csv_for_each_split_is_read(tmp_path, table, content, names):
+    write_split_files(tmp_path, content, names)
+    read, note, form = sources.resolve(tmp_path).read()
+    assert all(np.array_equal(read[name], table[name]) for name in fer2013.COLUMNS)
+    assert note == "" and form != "CSV"
+
+
+def test_kaggles_test_csv_without_labels_is_passed_over(tmp_path, content):
+    write_split_files(tmp_path, content, ["train.csv", "val.csv", "test.csv"], n_fields=1)
+    for source in (sources.resolve(tmp_path), *sources.find_beside(tmp_path)):
+        read, note, _ = source.read()
+        assert set(read["Usage"]) == set(USAGES[:2]) and "test.csv" in note
+
+
+def test_a_csv_that_the_user_names_is_read_alone(tmp_path, content):
+    write_split_files(tmp_path, content, ["train.csv", "val.csv", "test.csv"])
+    read, _, form = sources.resolve(tmp_path / "train.csv").read()
+    assert len(read["emotion"]) == 8 and "Usage" not in read and form == "CSV"
+
+
+def test_two_files_for_a_split_are_refused_by_name(tmp_path, content):
+    write_split_files(tmp_path, content, ["train.csv", "val.csv", "test.csv"])
+    (tmp_path / "valid.csv").write_bytes((tmp_path / "val.csv").read_bytes())
+    with pytest.raises(ValueError, match=r"val\.csv, valid\.csv"):
+        sources.resolve(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("names", "chosen"),
     [
