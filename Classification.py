@@ -56,6 +56,7 @@ class Settings:
     examples: Annotated[int, Ge(1), Le(12)] = 7  # correct and wrong predictions in the figure, 1 to 12 each
     seed: Seed = 0  # of their random choice
 
+    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figures if there is a display
 
 
@@ -94,14 +95,14 @@ def report_test_split(settings: Settings, store: ArtifactStore) -> None:
         indices = rng.choice(np.flatnonzero(mask), n_examples, replace=False)
         panels = [to_panel(faces[index], predictions, index) for index in indices]
         rows.append((f"{heading}: {mask.sum():,} of {format_count(len(mask), 'test face')}", panels))
-    plots.save_figure(plots.draw_gallery(rows), "examples.png", source, settings.show, store)
+    plots.save_figure(plots.draw_gallery(rows), "examples", source, settings.figures, settings.show, store)
 
 
 def to_panel(pixels: np.ndarray, predictions: Predictions, index: int) -> plots.FacePanel:
     """Return the panel of one face, with its label and, if they differ, the predicted emotion as the title."""
     label, predicted = predictions.labels[index], predictions.predicted[index]
-    title = EMOTIONS[label] if label == predicted else f"{EMOTIONS[label]}, predicted {EMOTIONS[predicted]}"
-    return plots.FacePanel(pixels, predictions.probabilities[index], title, label)
+    title = EMOTIONS[label] if label == predicted else f"{EMOTIONS[label]},\npredicted {EMOTIONS[predicted]}"
+    return plots.FacePanel(pixels, predictions.probabilities[index], title)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.models.build_step import run_build_step
 
+from pipeline.figures.plots import FigureFormats
 from pipeline.models.backend import keras
 from pipeline.models.residual import build_residual_network
 from pipeline.workflow.settings import Fraction, PositiveInt, Seed
@@ -25,6 +26,7 @@ class Settings:
     dropout: Fraction = 0.1  # rate in [0, 1) before the last layer
 
     seed: Seed = 0  # of the initial weights
+    figures: FigureFormats = ("png",)  # formats of the diagram: png svg pdf; the report shows png
     show: bool = False  # True: open the diagram if there is a display
 
 

@@ -20,13 +20,16 @@ from annotated_types import Ge, Le
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation.metrics import Predictions, confusion_counts, confusion_shares
 from pipeline.figures import plots
+from pipeline.figures.palette import needs_white_text
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.formatting import format_count
 
 
 @dataclass
 class Settings:
     pairs: Annotated[int, Ge(1), Le(10)] = 3  # most confused pairs to show
     faces: Annotated[int, Ge(1), Le(12)] = 8  # of each pair
+    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figures where there is a display
 
 
@@ -35,7 +38,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     faces, source = store.read("test_x"), store.read("source")
     counts, shares = confusion_counts(predictions), confusion_shares(predictions)
     figure = plot_matrices(counts, shares)
-    plots.save_figure(figure, "confusion_matrix.png", source, settings.show, store)
+    plots.save_figure(figure, "confusion_matrix", source, settings.figures, settings.show, store)
 
     pairs = find_confused_pairs(counts, settings.pairs)
     for true, predicted in pairs:
@@ -43,8 +46,8 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         print(
             f"  {EMOTIONS[true]} predicted as {EMOTIONS[predicted]}: {count} faces, {share:.1%} of {EMOTIONS[true]}"
         )
-    figure = plot_pairs(pairs, faces, predictions, settings.faces)
-    plots.save_figure(figure, "confused_pairs.png", source, settings.show, store)
+    figure = plot_pairs(pairs, shares, faces, predictions, settings.faces)
+    plots.save_figure(figure, "confused_pairs", source, settings.figures, settings.show, store)
 
 
 def plot_matrices(counts: np.ndarray, shares: np.ndarray) -> plt.Figure:
@@ -58,6 +61,9 @@ def plot_matrices(counts: np.ndarray, shares: np.ndarray) -> plt.Figure:
     right.set_title("Share of each true emotion")
     for axes in (left, right):
         axes.set(xlabel="predicted", ylabel="true")
+        for text, color in zip(axes.texts, axes.collections[0].get_facecolors(), strict=True):
+            red, green, blue = (round(255 * value) for value in color[:3])
+            text.set_color("white" if needs_white_text((red, green, blue)) else "black")
         axes.tick_params(length=0, rotation=0)
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     return figure
@@ -78,24 +84,30 @@ def select_confident_errors(predictions: Predictions, true: int, predicted: int,
 
 
 def plot_pairs(
-    pairs: list[tuple[int, int]], faces: np.ndarray, predictions: Predictions, n_faces: int
+    pairs: list[tuple[int, int]],
+    shares: np.ndarray,
+    faces: np.ndarray,
+    predictions: Predictions,
+    n_faces: int,
 ) -> plt.Figure:
-    """Plot a row of faces (of N, 48, 48, 1) per confused pair: its most confident errors."""
+    """Plot a row of faces (of N, 48, 48, 1) per confused pair: its most confident errors, with their confidence."""
     n_rows = max(1, len(pairs))
     figure, grid = plt.subplots(
-        n_rows, n_faces, figsize=(n_faces * 1.25 + 2.2, n_rows * 1.55 + 0.8), squeeze=False, layout="constrained"
+        n_rows, n_faces, figsize=(n_faces * 1.25 + 2.2, n_rows * 1.6 + 0.8), squeeze=False, layout="constrained"
     )  # fmt: skip
     for axes in grid.flat:
         axes.set_axis_off()
     for (true, predicted), row_axes in zip(pairs, grid, strict=False):
         rows = select_confident_errors(predictions, true, predicted, n_faces)
         for axes, row in zip(row_axes, rows, strict=False):
-            plots.draw_face(axes, faces[row], f"{predictions.confidence[row]:.0%} {EMOTIONS[predicted]}")
-        row_axes[0].text(
-            -0.15, 0.5, f"{EMOTIONS[true]}\npredicted as\n{EMOTIONS[predicted]}", transform=row_axes[0].transAxes,
-            ha="right", va="center", fontsize=11, weight="bold",
-        )  # fmt: skip
-    figure.suptitle("Most confused pairs, with the most confident errors of each")
+            plots.draw_face(axes, faces[row], f"{predictions.confidence[row]:.0%}")
+        n_errors = ((predictions.labels == true) & (predictions.predicted == predicted)).sum()
+        count = f"{format_count(n_errors, 'face')},\n{shares[true, predicted]:.1%} of {EMOTIONS[true]}"
+        style = {"transform": row_axes[0].transAxes, "ha": "right"}
+        row_axes[0].text(-0.15, 0.5, f"{EMOTIONS[true]}\npredicted as\n{EMOTIONS[predicted]}", fontsize=11,
+                         weight="bold", va="bottom", **style)  # fmt: skip
+        row_axes[0].text(-0.15, 0.45, count, fontsize=9, color=plots.FAINT, va="top", **style)
+    figure.suptitle("Most confused pairs, with the most confident errors of each and their confidence")
     figure.get_layout_engine().set(rect=(0.01, 0.06, 0.98, 0.93))
     return figure
 

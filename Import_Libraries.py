@@ -1,7 +1,7 @@
 """Step 1: import each library, and print its version and the devices that compute.
 
 Reads:  nothing
-Writes: data/environment (versions, backend, devices)
+Writes: data/environment (versions, backend, devices, processor, commit)
 Run:    python3 Import_Libraries.py
 Expect: a table of libraries and versions, in about ten seconds, most of which TensorFlow takes to start.
 """
@@ -16,6 +16,7 @@ from pipeline.workflow.cli import run_step
 
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.logging import suppress_output
+from pipeline.workflow.provenance import describe_processor, find_commit
 
 PACKAGES = {  # module -> the package that contains it
     "numpy": "numpy",
@@ -62,6 +63,8 @@ def main(settings: Settings, store: ArtifactStore) -> None:
             "backend": backend,
             "devices": devices,
             "system": platform.platform(),
+            "processor": describe_processor(),
+            "commit": find_commit(),
         }
     )
 

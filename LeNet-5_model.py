@@ -17,6 +17,7 @@ from pipeline.models.build_step import run_build_step
 from annotated_types import Ge, Le
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures.plots import FigureFormats
 from pipeline.models.backend import keras
 from pipeline.workflow.settings import PositiveInt, Seed
 
@@ -30,6 +31,7 @@ class Settings:
     dense: tuple[PositiveInt, PositiveInt] = (120, 84)  # units of the two hidden dense layers
 
     seed: Seed = 0  # of the initial weights
+    figures: FigureFormats = ("png",)  # formats of the diagram: png svg pdf; the report shows png
     show: bool = False  # True: open the diagram if there is a display
 
 

@@ -27,6 +27,7 @@ from pipeline.evaluation.predict import predict_proba
 from pipeline.models import complexity, serialization
 from pipeline.models.backend import keras
 from pipeline.reporting import run_log
+from pipeline.reporting.run_archive import archive_run
 from pipeline.training.fast_layers import build_fast_copy
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
@@ -63,6 +64,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     store.write(predictions=predictions, metrics=metrics)
     with record_network(store, "metrics.json"):
         write_json(RESULTS / "metrics.json", metrics)
+    archive_run(store, predictions["test"], settings.tta)
     accuracies = {split: figures["accuracy"] for split, figures in splits.items()}
     run_log.set_accuracies(store, store.inputs["trained_model"], accuracies)
     print_metrics(metrics)

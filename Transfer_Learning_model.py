@@ -24,6 +24,7 @@ from typing import Annotated, Literal
 from pipeline.models.build_step import run_build_step
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures.plots import FigureFormats
 from pipeline.models.backbones import build_backbone
 from pipeline.models.backend import keras
 from pipeline.workflow.settings import Fraction, Location, PositiveInt, Seed
@@ -42,6 +43,7 @@ class Settings:
     dropout: Fraction = 0.2  # rate in [0, 1) before the last layer
 
     seed: Seed = 0  # of the weights that are not pretrained
+    figures: FigureFormats = ("png",)  # formats of the diagram: png svg pdf; the report shows png
     show: bool = False  # True: open the diagram if there is a display
 
 

@@ -22,7 +22,7 @@ from pipeline.data.fer2013 import EMOTIONS, Table
 from pipeline.data.pixels import to_float
 from pipeline.data.votes import MAX_VOTES, NO_MAJORITY, emotion_votes, majority
 from pipeline.figures import plots
-from pipeline.figures.palette import EMOTION_COLORS
+from pipeline.figures.palette import EMOTION_COLORS, darken_for_text
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import Seed
 
@@ -31,18 +31,19 @@ from pipeline.workflow.settings import Seed
 class Settings:
     faces: Annotated[int, Ge(1), Le(20)] = 10  # of each emotion
     seed: Seed = 0  # of their choice
+    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figures where there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     table, source = store.read("dataset"), store.read("source")
     figure = plot_faces(table, settings.faces, np.random.default_rng(settings.seed))
-    plots.save_figure(figure, "emotions.png", source, settings.show)
-    plots.save_figure(plot_mean_faces(table), "mean_faces.png", source, settings.show)
+    plots.save_figure(figure, "emotions", source, settings.figures, settings.show)
+    plots.save_figure(plot_mean_faces(table), "mean_faces", source, settings.figures, settings.show)
     votes = store.read("votes")
     if len(votes):
         figure = plot_disagreement(table, votes, settings.faces, np.random.default_rng(settings.seed))
-        plots.save_figure(figure, "label_and_voters.png", source, settings.show)
+        plots.save_figure(figure, "label_and_voters", source, settings.figures, settings.show)
 
 
 def plot_faces(table: Table, n_faces: int, rng: np.random.Generator) -> Figure:
@@ -85,17 +86,26 @@ def label_row(axes: Axes, name: str) -> None:
     """Write an emotion's name, in its color, left of a row of faces."""
     axes.text(
         -0.12, 0.5, name, transform=axes.transAxes, ha="right", va="center", fontsize=12, weight="bold",
-        color=EMOTION_COLORS[name],
+        color=darken_for_text(EMOTION_COLORS[name]),
     )  # fmt: skip
 
 
 def plot_mean_faces(table: Table) -> Figure:
-    """Plot the mean of all faces of each emotion."""
-    figure, grid = plt.subplots(1, len(EMOTIONS), figsize=(12, 2.5), layout="constrained")
-    for label, (name, axes) in enumerate(zip(EMOTIONS, grid, strict=True)):
-        plots.draw_face(axes, to_float(table["pixels"][table["emotion"] == label].mean(axis=0)))
-        axes.set_title(name, color=EMOTION_COLORS[name])
-    figure.suptitle("The mean of all faces of each emotion", fontsize=11)
+    """Plot the mean of all faces, and beside it the difference of each emotion's mean from it."""
+    pixels, labels = table["pixels"], table["emotion"]
+    overall = to_float(pixels.mean(axis=0)).squeeze()
+    means = [to_float(pixels[labels == label].mean(axis=0)).squeeze() for label in range(len(EMOTIONS))]
+    limit = max(float(np.abs(mean - overall).max()) for mean in means) or 1.0
+    figure, grid = plt.subplots(1, len(EMOTIONS) + 1, figsize=(13, 2.7), layout="constrained")
+    plots.draw_face(grid[0], overall)
+    grid[0].set_title("All faces")
+    for name, mean, axes in zip(EMOTIONS, means, grid[1:], strict=True):
+        image = axes.imshow(mean - overall, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axes.set_axis_off()
+        axes.set_title(name, color=darken_for_text(EMOTION_COLORS[name]))
+    bar = figure.colorbar(image, ax=grid, shrink=0.8, ticks=(-limit, 0, limit))
+    bar.ax.set_yticklabels(["darker", "equal", "brighter"])
+    figure.suptitle("The mean of all faces, and how the mean of each emotion differs from it", fontsize=11)
     figure.get_layout_engine().set(rect=(0, 0.08, 1, 0.92))
     return figure
 

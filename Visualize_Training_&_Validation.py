@@ -22,18 +22,19 @@ from pipeline.workflow.artifacts import ArtifactStore
 
 @dataclass
 class Settings:
+    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figure where there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     history, source = store.read("history"), store.read("source")
     best_epoch = int(np.argmax(history["val_accuracy"])) + 1
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.2))
     plot_curves(left, history, "accuracy", best_epoch, "{:.1%}")
     plot_curves(right, history, "loss", best_epoch, "{:.2f}")
     left.yaxis.set_major_formatter("{x:.0%}")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
-    plots.save_figure(figure, "learning_curves.png", source, settings.show, store)
+    plots.save_figure(figure, "learning_curves", source, settings.figures, settings.show, store)
 
 
 def plot_curves(
@@ -54,9 +55,17 @@ def plot_curves(
     axes.plot(best_epoch, best, "*", color=plots.VALIDATION_COLOR, label=label, **star)
 
     axes.set(title=metric.capitalize(), xlabel="epoch", ylabel=metric)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(0.5, len(train) + 0.5)
+    axes.set_xticks(choose_ticks(len(train)))
     axes.grid(axis="y", color="#EEEEEE")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
+
+
+def choose_ticks(n_epochs: int) -> list[int]:
+    """Return the epochs to label: the first one, and multiples of a round number."""
+    multiples = MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(1, n_epochs)
+    step = multiples[1] - multiples[0]
+    return [1, *(int(epoch) for epoch in multiples if 1 + step / 2 <= epoch <= n_epochs)]
 
 
 if __name__ == "__main__":

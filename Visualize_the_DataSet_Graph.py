@@ -26,6 +26,7 @@ SPLIT_COLORS = {"train": "#1B3A57", "validation": "#5B8DB8", "test": "#B9D3E8"}
 
 @dataclass
 class Settings:
+    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figure where there is a display
 
 
@@ -36,7 +37,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     plot_counts(left, counts.sum(axis=1))
     plot_shares(right, counts)
     figure.tight_layout(rect=(0, 0.03, 1, 1))
-    plots.save_figure(figure, "class_distribution.png", source, settings.show)
+    plots.save_figure(figure, "class_distribution", source, settings.figures, settings.show)
 
 
 def plot_counts(axes: Axes, counts: pd.Series) -> None:

@@ -8,6 +8,7 @@
     python3 run.py --resume                only the steps whose code, settings or inputs have changed
     python3 run.py --model My_model.py     another step 7
     python3 run.py --report                only results/report.html, from the steps that have run
+    python3 run.py --compare 1 2           compare two trainings, by their numbers in the report
     python3 run.py --list                  list the steps
     python3 run.py --test                  run the tests
 
@@ -36,9 +37,9 @@ def main() -> int:
         return run_and_wait([str(environment.VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]])
     if options.test:
         return run_and_wait([sys.executable, "-m", "pytest"])
-    status = 0 if options.report else runner.run_steps(options)
+    status = 0 if options.report or options.compare else runner.run_steps(options)
     if status == 0:
-        write_report()
+        write_report(options.compare)
     return status
 
 
@@ -53,6 +54,9 @@ def parse_options() -> argparse.Namespace:
     )
     action.add_argument("--only", nargs="+", type=int, choices=numbers, metavar="N", help="run these steps")
     action.add_argument("--report", action="store_true", help="write results/report.html and exit")
+    action.add_argument(
+        "--compare", nargs=2, type=int, metavar="RUN", help="compare two trainings, in the report and here"
+    )
     action.add_argument("--list", action="store_true", help="list the steps and exit")
     action.add_argument("--test", action="store_true", help="run the tests and exit")
     parser.add_argument(
@@ -80,10 +84,12 @@ def parse_options() -> argparse.Namespace:
     return options
 
 
-def write_report() -> None:
+def write_report(compared: list[int] | None = None) -> None:
     from pipeline.reporting import html_report  # here, because it needs packages from .venv
 
-    path = html_report.write_report()
+    if compared:
+        print(html_report.describe_comparison(compared[0], compared[1]))
+    path = html_report.write_report(compared and (compared[0], compared[1]))
     print(f"\nReport: {path.relative_to(ROOT)}")
 
 

@@ -10,6 +10,7 @@ EMOTION_COLORS = {
     "Surprise": "#56B4E9",
     "Neutral": "#7F7F7F",
 }
+MIN_TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
 
 
 def relative_luminance(rgb: tuple[int, int, int]) -> float:
@@ -25,6 +26,16 @@ def needs_white_text(rgb: tuple[int, int, int]) -> bool:
     """Return whether white text has more contrast on a color than black; the better one has at least 4.58 to 1."""
     luminance = relative_luminance(rgb)
     return 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05
+
+
+def darken_for_text(color: str) -> str:
+    """Return a color, "#RRGGBB", darkened as far as text in it on white needs to have a contrast of 4.5 to 1."""
+    rgb = to_rgb(color)
+    for percent in range(100, 0, -1):
+        red, green, blue = (value * percent // 100 for value in rgb)
+        if 1.05 / (relative_luminance((red, green, blue)) + 0.05) >= MIN_TEXT_CONTRAST:
+            break
+    return f"#{red:02X}{green:02X}{blue:02X}"
 
 
 def to_rgb(color: str) -> tuple[int, int, int]:

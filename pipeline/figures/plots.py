@@ -7,16 +7,17 @@ import webbrowser
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from annotated_types import MinLen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.data.fer2013 import EMOTIONS
-from pipeline.figures.palette import EMOTION_COLORS
+from pipeline.figures.palette import EMOTION_COLORS, needs_white_text, to_rgb
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
@@ -27,6 +28,9 @@ matplotlib.use("Agg")  # figures are files; no window opens while plotting
 
 # A file's name may have characters that the font lacks; they are drawn as boxes.
 warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+
+FigureFormat = Literal["png", "svg", "pdf"]
+FigureFormats = Annotated[tuple[FigureFormat, ...], MinLen(1)]
 
 TRAIN_COLOR, VALIDATION_COLOR = "#0072B2", "#D55E00"
 INK, FAINT, ALERT = "#222222", "#666666", "#B00020"  # text, secondary text, warnings
@@ -46,6 +50,9 @@ plt.rcParams.update(
         "axes.edgecolor": FAINT,
         "text.color": INK,
         "axes.labelcolor": INK,
+        "svg.fonttype": "none",  # text stays text, which an editor can change
+        "svg.hashsalt": "fer",  # the same figure is the same file
+        "pdf.fonttype": 42,  # TrueType, which publishers require
     }
 )
 
@@ -58,28 +65,52 @@ class FacePanel:
         pixels: (48, 48) or (48, 48, 1), uint8 or float in [0, 1].
         probabilities: (7,), in the order of EMOTIONS.
         title: drawn above the face.
-        label: the true emotion, if known; its name is bold.
     """
 
     pixels: np.ndarray
     probabilities: np.ndarray
     title: str
-    label: int | None = None
 
 
 def save_figure(
-    figure: Figure, name: str, source: dict[str, Any], show: bool = False, store: ArtifactStore | None = None
-) -> Path:
-    """Save a figure atomically as results/<name>, with a footer that names its data, and close it.
+    figure: Figure,
+    name: str,
+    source: dict[str, Any] | None,
+    formats: FigureFormats = ("png",),
+    show: bool = False,
+    store: ArtifactStore | None = None,
+) -> list[Path]:
+    """Save a figure atomically as results/<name>.<format>, with a footer that names its data, and close it.
 
     Args:
-        source: step 2's artifact of that name.
-        show: also open the file, where there is a display.
+        source: step 2's artifact of that name; None: the figure shows no data.
+        formats: a file each.
+        show: also open the first file, where there is a display.
         store: of a figure that depends on a network: what the figure shows has been read from it.
 
     Returns:
-        The path of the file.
+        The paths of the files.
     """
+    if source:
+        _add_footer(figure, source)
+    files = [f"{name}.{figure_format}" for figure_format in formats]
+    paths = [RESULTS / file for file in files]
+    with record_network(store, *files) if store else nullcontext():
+        for path in paths:
+            # Without a date, the same figure is the same file.
+            metadata = (
+                {} if path.suffix == ".png" else {"Date" if path.suffix == ".svg" else "CreationDate": None}
+            )
+            with atomic_write(path) as unfinished:
+                figure.savefig(unfinished, metadata=metadata)
+    plt.close(figure)
+    print(f"  figure: {', '.join(f'results/{printable(file)}' for file in files)}")
+    if show:
+        _open_file(paths[0])
+    return paths
+
+
+def _add_footer(figure: Figure, source: dict[str, Any]) -> None:
     figure.text(
         0.5,
         0.008,
@@ -91,14 +122,6 @@ def save_figure(
         weight="bold" if source["is_sample"] else "normal",
         parse_math=False,  # a file's name may have dollar signs
     )
-    path = RESULTS / name
-    with record_network(store, name) if store else nullcontext(), atomic_write(path) as unfinished:
-        figure.savefig(unfinished)
-    plt.close(figure)
-    print(f"  figure: results/{printable(name)}")
-    if show:
-        _open_file(path)
-    return path
 
 
 def draw_face(axes: Axes, pixels: np.ndarray, title: str = "", color: str = INK) -> None:
@@ -125,31 +148,25 @@ def draw_gallery(rows: list[tuple[str, list[FacePanel]]]) -> Figure:
         axes.text(-0.04, 0.75, heading, transform=axes.transAxes, weight="bold", fontsize=11, va="center")
         for column, panel in enumerate(panels):
             draw_face(figure.add_subplot(grid[top + 1, column]), panel.pixels, panel.title)
-            _draw_bars(figure.add_subplot(grid[top + 2, column]), panel.probabilities, panel.label)
+            _draw_bars(figure.add_subplot(grid[top + 2, column]), panel.probabilities)
     return figure
 
 
-def _draw_bars(axes: Axes, probabilities: np.ndarray, label: int | None) -> None:
-    """Draw the probabilities (7,) as bars in the colors of their emotions, with the label's name in bold."""
+def _draw_bars(axes: Axes, probabilities: np.ndarray) -> None:
+    """Draw the probabilities (7,) as bars in the colors of their emotions."""
     positions = range(len(EMOTIONS))
     axes.barh(positions, probabilities, color=[EMOTION_COLORS[name] for name in EMOTIONS])
     axes.set(xlim=(0, 1), xticks=(), ylim=(len(EMOTIONS) - 0.4, -0.6))
     axes.set_yticks(positions, EMOTIONS, fontsize=6.5)
     axes.tick_params(length=0, pad=1)
-    for position, tick_label in enumerate(axes.get_yticklabels()):
-        tick_label.set_fontweight("bold" if position == label else "normal")
     for position, probability in enumerate(probabilities):
         text = f"{probability:.0%}"
         if probability > MIN_INSIDE:
+            is_white = needs_white_text(to_rgb(EMOTION_COLORS[EMOTIONS[position]]))
             axes.text(
-                probability - 0.02,
-                position,
-                text,
-                fontsize=6,
-                va="center_baseline",
-                ha="right",
-                color="white",
-            )
+                probability - 0.02, position, text, fontsize=6, va="center_baseline", ha="right",
+                color="white" if is_white else "black",
+            )  # fmt: skip
         elif probability >= MIN_LABELED:
             axes.text(probability + 0.02, position, text, fontsize=6, va="center_baseline")
     axes.spines[["top", "right", "bottom"]].set_visible(False)

@@ -20,12 +20,11 @@ def run_build_step(build: BuildFunction, settings_class: type) -> None:
 
     Args:
         build: Called as build(settings, face_shape), with face_shape as (height, width, channels).
-        settings_class: The script's dataclass of settings. It must have the fields `seed` and `show`.
+        settings_class: The script's dataclass of settings. It must have the fields `seed`, `figures` and `show`.
     """
 
     def main(settings: Any, store: ArtifactStore) -> None:
         face_shape = tuple(store.entry("train_x")["shape"][1:])
-        source = store.read("source")
         keras.utils.set_random_seed(settings.seed)
         model = build(settings, face_shape)
 
@@ -36,6 +35,6 @@ def run_build_step(build: BuildFunction, settings_class: type) -> None:
             write_json(
                 RESULTS / "model.json", {"name": model.name, "layers": model_diagram.layer_table(model)}
             )
-        model_diagram.draw_diagram(model, "model.png", source, settings.show, store)
+        model_diagram.draw_diagram(model, "model", store, settings.figures, settings.show)
 
     run_step(main, settings_class)

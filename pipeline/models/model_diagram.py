@@ -1,5 +1,6 @@
 """Show a network as a diagram, as a table of layers, and as text."""
 
+import re
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ from pipeline.workflow.artifacts import ArtifactStore
 LAYER_COLORS = {"Conv": "#56B4E9", "Pool": "#E69F00", "Dense": "#009E73", "Input": "#BBBBBB"}
 OTHER_LAYER_COLOR = "#CCCCCC"
 MAX_LAYERS = 40  # in the diagram; the text lists all layers
+MAX_NAME_LENGTH = 12  # characters of a caption's line
 MAX_FEATURE_MAPS = 5  # squares that a layer is drawn with
 SUMMARY_WIDTH = 100  # characters
 
@@ -25,29 +27,45 @@ def format_summary(model: keras.Model) -> str:
 
 
 def layer_table(model: keras.Model) -> list[dict[str, Any]]:
-    """List each layer with its type, its output shape (without the batch) and its number of parameters.
+    """List each layer with its type, details, output shape (without the batch) and number of parameters.
 
     A network that is a layer is listed with its name.
     """
-    rows = [{"layer": "Input", "output": list(model.input_shape[1:]), "parameters": 0}]
+    rows = [{"layer": "Input", "details": "", "output": list(model.input_shape[1:]), "parameters": 0}]
     for layer in model.layers:
         if not isinstance(layer, keras.layers.InputLayer):
             layer_type = layer.name if isinstance(layer, keras.Model) else type(layer).__name__
             shape, parameters = list(layer.output.shape[1:]), layer.count_params()
-            rows.append({"layer": layer_type, "output": shape, "parameters": parameters})
+            details = describe_layer(layer)
+            rows.append({"layer": layer_type, "details": details, "output": shape, "parameters": parameters})
     return rows
 
 
+def describe_layer(layer: keras.layers.Layer) -> str:
+    """Return kernel or window, stride, rate and activation of a layer, such as "5×5, relu"."""
+    parts = []
+    for name in ("kernel_size", "pool_size"):
+        if sides := getattr(layer, name, None):
+            parts.append("×".join(map(str, sides)))
+            strides = tuple(getattr(layer, "strides", ()) or ())
+            if any(stride != 1 for stride in strides) and strides != tuple(sides):
+                parts.append(f"stride {strides[0]}")
+    if isinstance(rate := getattr(layer, "rate", None), float):
+        parts.append(f"rate {rate:g}")
+    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
+    return ", ".join(parts if activation == "linear" else [*parts, activation])
+
+
 def draw_diagram(
-    model: keras.Model, name: str, source: dict[str, Any], show: bool, store: ArtifactStore
+    model: keras.Model, name: str, store: ArtifactStore, formats: plots.FigureFormats, show: bool
 ) -> None:
     """Draw the layers from left to right and save the figure as results/<name>.
 
-    Feature maps are stacks of squares and vectors are bars, sized by the output shape. Captions give the type, output
-    shape and parameters. `source` is the artifact of step 2 that names the data set; `store` has the network.
+    Feature maps are stacks of squares and vectors are bars, sized by the output shape. Captions give the type, kernel,
+    activation, output shape and parameters. The network has been written to `store`.
     """
     rows = layer_table(model)[:MAX_LAYERS]
-    figure, axes = plt.subplots(figsize=(max(8.0, 1.35 * len(rows)), 3.4))
+    figure, axes = plt.subplots(figsize=(max(8.0, 1.25 * len(rows)), 3.6))
     max_side = max((row["output"][0] for row in rows if len(row["output"]) == 3), default=1)
     max_units = max((row["output"][0] for row in rows if len(row["output"]) == 1), default=1)
     for x, row in enumerate(rows):
@@ -57,12 +75,15 @@ def draw_diagram(
         else:
             _draw_units(axes, x, shape[-1] / max_units, color)
         _draw_caption(axes, x, row)
+        if x:
+            arrow = {"arrowstyle": "-|>", "color": plots.FAINT, "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", (x - 0.42, 0), (x - 0.58, 0), arrowprops=arrow)
 
-    axes.set(xlim=(-0.6, len(rows) - 0.4), ylim=(-1.35, 0.75), aspect="equal")
+    axes.set(xlim=(-0.6, len(rows) - 0.4), ylim=(-1.75, 0.75), aspect="equal")
     axes.set_axis_off()
     axes.set_title(f"{model.name}: {model.count_params():,} parameters")
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
-    plots.save_figure(figure, name, source, show, store)
+    figure.tight_layout()
+    plots.save_figure(figure, name, None, formats, show, store)
 
 
 def _layer_color(layer_type: str) -> str:
@@ -73,9 +94,9 @@ def _layer_color(layer_type: str) -> str:
 def _draw_feature_maps(axes: Axes, x: float, relative_side: float, n_maps: int, color: str) -> None:
     """Draw the feature maps of one layer as overlapping squares."""
     n_squares = min(MAX_FEATURE_MAPS, max(1, round(n_maps**0.5)))
-    side = 0.12 + 0.58 * relative_side
+    side = 0.12 + 0.5 * relative_side
     for index in range(n_squares):
-        offset = 0.05 * (index - (n_squares - 1) / 2)
+        offset = 0.035 * (index - (n_squares - 1) / 2)
         corner = (x - side / 2 + offset, -side / 2 - offset)
         axes.add_patch(Rectangle(corner, side, side, fc=color, ec="white", lw=1))
 
@@ -89,5 +110,10 @@ def _draw_units(axes: Axes, x: float, relative_units: float, color: str) -> None
 def _draw_caption(axes: Axes, x: float, row: dict[str, Any]) -> None:
     size = " × ".join(str(side) for side in row["output"])
     count = f"{row['parameters']:,} parameters" if row["parameters"] else ""
-    text = f"{row['layer']}\n{size}\n{count}"
-    axes.text(x, -0.8, text, ha="center", va="top", fontsize=7.5, linespacing=1.5)
+    name = (
+        re.sub(r"(?<=[a-z])(?=[A-Z])", "\n", row["layer"])
+        if len(row["layer"]) > MAX_NAME_LENGTH
+        else row["layer"]
+    )
+    lines = [name, row["details"].replace(", ", "\n"), size, count.replace(" ", "\n")]
+    axes.text(x, -0.72, "\n".join(filter(None, lines)), ha="center", va="top", fontsize=8, linespacing=1.4)

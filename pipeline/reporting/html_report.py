@@ -6,6 +6,7 @@ templates/report.html.
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +14,53 @@ import jinja2
 
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.reporting import report_data, report_figures
+from pipeline.reporting.comparison import compare_runs, format_comparison
+from pipeline.reporting.run_archive import read_run
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_text
-from pipeline.workflow.formatting import shell_quote
+from pipeline.workflow.formatting import format_command
 from pipeline.workflow.results_index import check_network
 from pipeline.workflow.steps import RESULTS, STEPS
 
-TEMPLATE = Path(__file__).with_name("templates") / "report.html"
+TEMPLATES = Path(__file__).with_name("templates")
 REPORT_PATH = RESULTS / "report.html"
 
 
-def write_report() -> Path:
-    """Write the report and return its path."""
-    store = ArtifactStore(script=TEMPLATE.name)
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+def write_report(compared: tuple[int, int] | None = None) -> Path:
+    """Write the report and return its path.
+
+    Args:
+        compared: Numbers of two runs to compare; None: the two newest that were evaluated.
+    """
+    store = ArtifactStore(script="report.html")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["percent"] = lambda share, digits=2: f"{share:.{digits}%}"
     environment.globals["emotions"] = EMOTIONS
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = environment.get_template("report.html")
     with store.lock():
-        write_text(REPORT_PATH, template.render(collect_sections(store)))
+        write_text(REPORT_PATH, template.render(collect_sections(store, compared)))
     return REPORT_PATH
 
 
-def collect_sections(store: ArtifactStore) -> dict[str, Any]:
+def describe_comparison(first: int, second: int) -> str:
+    """Compare two runs, by their numbers, as text for a terminal.
+
+    Raises:
+        ValueError: If one of them is not archived, or they were evaluated on different test faces.
+    """
+    store = ArtifactStore()
+    return format_comparison(compare_runs(read_run(store, first), read_run(store, second)))
+
+
+def collect_sections(store: ArtifactStore, compared: tuple[int, int] | None = None) -> dict[str, Any]:
     """Return the variables of the template: sections, each with its content or the reason why there is none."""
-    image = report_figures.embed_image
-
-    def of_network(name: str, build: Callable[[], Any]) -> Callable[[], Any]:
-        """Show a file in results/ only if it belongs to the network in data/."""
-
-        def build_checked() -> Any:
-            check_network(store, name)
-            return build()
-
-        return build_checked
-
+    image, of_network = report_figures.embed_image, partial(_of_network, store)
     sections: dict[str, tuple[int, Callable[[], Any]]] = {  # name: number of its step, builder
         "environment": (1, lambda: store.read("environment")),
         "source": (2, lambda: store.read("source")),
+        "commands": (2, lambda: report_data.collect_commands(store)),
         "settings": (2, lambda: report_data.collect_settings(store)),
         "analysis": (3, report_data.collect_analysis),
         "distribution": (4, lambda: image("class_distribution.png")),
@@ -59,22 +69,34 @@ def collect_sections(store: ArtifactStore) -> dict[str, Any]:
         "diagram": (7, of_network("model.png", lambda: image("model.png"))),
         "layers": (7, of_network("model.json", report_data.collect_layers)),
         "runs": (8, report_data.collect_runs),
+        "verdict": (9, of_network("metrics.json", lambda: report_data.collect_verdict(store))),
         "metrics": (9, of_network("metrics.json", report_data.collect_metrics)),
-        "confusion": (9, lambda: report_figures.build_confusion_rows(store)),
+        "confusion": (9, lambda: report_figures.build_confusion(store)),
         "examples": (9, lambda: report_figures.select_examples(store)),
         "reliability": (9, lambda: report_figures.build_reliability_bins(store)),
-        "curves": (10, of_network("learning_curves.png", lambda: image("learning_curves.png"))),
+        "curves": (8, lambda: report_figures.build_learning_curves(store)),
         "pairs": (11, of_network("confused_pairs.png", lambda: image("confused_pairs.png"))),
         "per_emotion": (12, of_network("classification_report.json", report_data.collect_emotions)),
+        "comparison": (9, lambda: report_data.collect_comparison(store, compared)),
         "exports": (13, lambda: report_data.collect_exports(store)),
     }
     content = {name: _build_section(step, build) for name, (step, build) in sections.items()}
     return content | {"steps": report_data.collect_steps(store), "created": datetime.now().astimezone()}
 
 
+def _of_network(store: ArtifactStore, name: str, build: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a builder of a section that shows a file in results/ only if it belongs to the network in data/."""
+
+    def build_checked() -> Any:
+        check_network(store, name)
+        return build()
+
+    return build_checked
+
+
 def _build_section(number: int, build: Callable[[], Any]) -> dict[str, Any]:
     """Return {"content": the result of `build`}, or {"reason": why it is missing and the command to run}."""
-    remedy = f"Run: python3 {shell_quote(STEPS[number - 1].script)}"
+    remedy = f"Run: {format_command(STEPS[number - 1].script)}"
     try:
         return {"content": build()}
     except FileNotFoundError:

@@ -5,13 +5,18 @@ and KeyError, TypeError, IndexError or AttributeError for content with another s
 """
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
 from pipeline.data.fer2013 import EMOTIONS, SPLITS
-from pipeline.reporting import run_log
+from pipeline.evaluation.metrics import Predictions, accuracy_interval
+from pipeline.reporting import charts, run_log
+from pipeline.reporting.comparison import compare_runs, summarize
+from pipeline.reporting.run_archive import list_archived, read_run
+from pipeline.reporting.verdict import build_verdict
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.formatting import format_command
 from pipeline.workflow.results_index import check_network
 from pipeline.workflow.steps import RESULTS, STEPS
 
@@ -52,6 +57,13 @@ def collect_metrics() -> ReportData:
     return metrics
 
 
+def collect_verdict(store: ArtifactStore) -> ReportData:
+    """Return what the numbers of the network in data/ mean, in words, and what to try next."""
+    predictions = Predictions(**store.read("predictions")["test"])
+    arguments = store.entry("trained_model")["arguments"]
+    return build_verdict(read_json("metrics.json"), store.read("history"), predictions, arguments)
+
+
 def collect_analysis() -> ReportData:
     """Return the faces per emotion and split, and the defects of the data set with their counts."""
     analysis = read_json("analysis.json")
@@ -76,16 +88,38 @@ def collect_analysis() -> ReportData:
 def collect_layers() -> list[ReportData]:
     """Return the layers of the network, from results/model.json."""
     return [
-        {"layer": layer["layer"], "output": list(layer["output"]), "parameters": int(layer["parameters"])}
+        {
+            "layer": layer["layer"],
+            "details": layer["details"],
+            "output": list(layer["output"]),
+            "parameters": int(layer["parameters"]),
+        }
         for layer in read_json("model.json")["layers"]
     ]
 
 
 def collect_emotions() -> list[ReportData]:
-    """Return precision, recall, F1 and support of each emotion on test."""
+    """Return precision and recall with their 95% intervals, F1 and support of each emotion on test."""
     report = read_json("classification_report.json")
-    names = ("precision", "recall", "f1-score", "support")
-    return [{"emotion": e} | {name: float(report[e][name]) for name in names} for e in EMOTIONS]
+    rows = []
+    for emotion in EMOTIONS:
+        precision, recall, f1, support = (
+            float(report[emotion][name]) for name in ("precision", "recall", "f1-score", "support")
+        )
+        n_correct = round(recall * support)
+        n_predicted = round(n_correct / precision) if precision else 0
+        rows.append(
+            {
+                "emotion": emotion,
+                "precision": precision,
+                "precision_ci95": accuracy_interval(n_correct, n_predicted) if n_predicted else None,
+                "recall": recall,
+                "recall_ci95": accuracy_interval(n_correct, round(support)) if support else None,
+                "f1-score": f1,
+                "support": support,
+            }
+        )
+    return rows
 
 
 def collect_exports(store: ArtifactStore) -> list[ReportData]:
@@ -110,22 +144,61 @@ def collect_runs() -> ReportData:
         raise FileNotFoundError("No training is logged.")
     for number, run in enumerate(runs, start=1):
         run["number"] = number
-    evaluated = [run for run in runs if run["test_accuracy"] and int(run["parameters"] or 0) > 0]
-    return {"runs": runs[::-1], "points": _place_points(evaluated)}
+    points = _to_points([run for run in runs if run["test_accuracy"] and int(run["parameters"] or 0) > 0])
+    return {
+        "runs": [_format_run(run) for run in runs[::-1]],
+        "chart": charts.scatter_chart("Test accuracy", "parameters (log scale)", points)
+        if len(points) > 1
+        else None,
+        "data": {run["data"] for run in runs},
+    }
 
 
-def _place_points(runs: list[run_log.RunRecord]) -> list[ReportData]:
-    """Return accuracy and `x` of each run: its parameters on a logarithmic axis that goes from 0 to 1."""
-    if not runs:
-        return []
-    exponents = np.log10([int(run["parameters"]) for run in runs])
-    left, right = exponents.min() - 0.2, exponents.max() + 0.2
+def collect_comparison(store: ArtifactStore, compared: tuple[int, int] | None) -> ReportData | None:
+    """Compare two runs, or else the newest one with the one before it on the same faces; None if there is none."""
+    runs = [read_run(store, number) for number in compared or list_archived(store)]
+    if not compared:
+        runs = [run for run in runs if run["faces_sha256"] == runs[-1]["faces_sha256"]][-2:]
+    if len(runs) < 2:
+        return None
+    comparison = compare_runs(*runs)
+    return comparison | {"summary": summarize(comparison)}
+
+
+def _to_points(runs: list[run_log.RunRecord]) -> list[ReportData]:
     points = []
-    for run, exponent in zip(runs, exponents, strict=True):
+    for run in runs:
         accuracy, parameters = float(run["test_accuracy"]), int(run["parameters"])
-        label = f"run {run['number']}, {run['network']}: {parameters:,} parameters, {accuracy:.2%}"
-        points.append({"x": (exponent - left) / (right - left), "accuracy": accuracy, "label": label})
+        text = (
+            f"run {run['number']}, {run['network']}: {parameters:,} parameters, test accuracy {accuracy:.2%}"
+        )
+        points.append({"x": parameters, "y": accuracy, "text": text, "is_current": run is runs[-1]})
     return points
+
+
+def _format_run(run: run_log.RunRecord) -> run_log.RunRecord:
+    """Return a run with its numbers as people read them; a value that is no number stays as it is."""
+    formats: dict[str, Callable[[str], str]] = {
+        "test_accuracy": lambda text: f"{float(text):.2%}",
+        "validation_accuracy": lambda text: f"{float(text):.2%}",
+        "train_accuracy": lambda text: f"{float(text):.2%}",
+        "parameters": lambda text: f"{int(text):,}",
+        "seconds": lambda text: format_duration(float(text)),
+        "date": lambda text: text[:16],
+    }
+    formatted = run | {"seconds_value": run["seconds"]}
+    for name, convert in formats.items():
+        with suppress(ValueError):
+            formatted[name] = convert(run[name])
+    return formatted
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration as "24 s", "3:05 min" or "1:02 h"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02} h"
 
 
 def collect_steps(store: ArtifactStore) -> list[ReportData]:
@@ -155,6 +228,17 @@ def collect_steps(store: ArtifactStore) -> list[ReportData]:
 def _latest_network(records: dict[str, ReportData]) -> str | None:
     networks = [name for name in records if name.endswith("_model.py") and name not in NOT_NETWORKS]
     return max(networks, key=lambda name: records[name].get("finished", ""), default=None)
+
+
+def collect_commands(store: ArtifactStore) -> list[str]:
+    """Return the command that last ran each step, in the order in which they ran."""
+    records = store.manifest()["steps"]
+    if not records:
+        raise FileNotFoundError("No step has run.")
+    return [
+        format_command(script, record["arguments"])
+        for script, record in sorted(records.items(), key=lambda item: item[1]["finished"])
+    ]
 
 
 def collect_settings(store: ArtifactStore) -> list[ReportData]:

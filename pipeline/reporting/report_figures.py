@@ -12,11 +12,16 @@ from pipeline.data.pixels import to_uint8
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import Predictions
 from pipeline.figures.palette import needs_white_text
+from pipeline.reporting import charts
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.steps import RESULTS
 
 MAX_EXAMPLES = 6  # faces per group: most confident correct predictions, most confident errors
+MAX_CELL_FACES = 12  # faces to show of a cell of the confusion matrix
+SHEET_COLUMNS = 24  # faces in a row of the image that has them all
+JPEG_QUALITY = 75
 RELIABILITY_BINS = 10
+MIN_RADIUS, MAX_RADIUS = 3, 10  # of the points of the reliability diagram
 LOW_COLOR, HIGH_COLOR = np.array([255, 255, 255]), np.array([8, 48, 107])  # RGB at shares 0 and 1
 COLOR_GAMMA = 0.7  # makes differences between small shares visible
 
@@ -26,9 +31,72 @@ def embed_image(name: str) -> str:
     return _to_data_uri((RESULTS / name).read_bytes())
 
 
-def build_confusion_rows(store: ArtifactStore) -> list[dict[str, Any]]:
-    """Return a row per true emotion, with a cell per predicted one: count, share, and colors."""
+def build_learning_curves(store: ArtifactStore) -> list[charts.Chart]:
+    """Return the charts of accuracy and loss, with the epoch of the best validation accuracy marked."""
+    history = store.read("history")
+    best = int(np.argmax(history["val_accuracy"])) + 1
+    return [
+        charts.line_chart(
+            title,
+            {"train": history[metric], "validation": history[f"val_{metric}"]},
+            format_value,
+            mark=(best, f"best validation accuracy: epoch {best}"),
+        )
+        for title, metric, format_value in (
+            ("Accuracy", "accuracy", "{:.1%}".format),
+            ("Loss", "loss", "{:.3g}".format),
+        )
+    ]
+
+
+def build_confusion(store: ArtifactStore) -> dict[str, Any]:
+    """Return the confusion matrix and the most confident faces of each of its cells.
+
+    Returns:
+        "rows": one per true emotion, with a cell per predicted one: count, share, and colors. "sheet": the faces as one
+        image, SHEET_COLUMNS in a row. "faces": "<true>-<predicted>" -> [[number in the sheet, confidence], ...].
+    """
     predictions = read_test_predictions(store)
+    selected = select_cell_faces(predictions)
+    numbers = iter(range(sum(map(len, selected.values()))))
+    rows = [row for cell in selected.values() for row in cell]
+    return {
+        "rows": build_confusion_rows(predictions),
+        "sheet": build_sheet(store.read("test_x")[rows]),
+        "columns": SHEET_COLUMNS,
+        "faces": {
+            cell: [[next(numbers), round(float(predictions.confidence[row]), 3)] for row in rows]
+            for cell, rows in selected.items()
+        },
+    }
+
+
+def select_cell_faces(predictions: Predictions) -> dict[str, list[int]]:
+    """Return the rows of the most confident faces of each cell that is not empty, by "<true>-<predicted>"."""
+    cells: dict[str, list[int]] = {}
+    for row in predictions.confidence.argsort(kind="stable")[::-1].tolist():
+        cell = cells.setdefault(f"{predictions.labels[row]}-{predictions.predicted[row]}", [])
+        if len(cell) < MAX_CELL_FACES:
+            cell.append(row)
+    return cells
+
+
+def build_sheet(faces: np.ndarray) -> str:
+    """Return faces (N, 48, 48, 1), float32 in [0, 1], side by side as the data URI of one JPEG."""
+    n_rows = max(1, -(-len(faces) // SHEET_COLUMNS))
+    side = faces.shape[1]
+    tiles = np.zeros((n_rows * SHEET_COLUMNS, side, side), np.uint8)
+    tiles[: len(faces)] = to_uint8(faces[..., 0])
+    sheet = tiles.reshape(n_rows, SHEET_COLUMNS, side, side).swapaxes(1, 2)
+    file = io.BytesIO()
+    Image.fromarray(sheet.reshape(n_rows * side, SHEET_COLUMNS * side)).save(
+        file, "jpeg", quality=JPEG_QUALITY
+    )
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def build_confusion_rows(predictions: Predictions) -> list[dict[str, Any]]:
+    """Return a row per true emotion, with a cell per predicted one: count, share, and colors."""
     counts, shares = metrics.confusion_counts(predictions), metrics.confusion_shares(predictions)
     return [
         {
@@ -76,8 +144,13 @@ def _build_example(predictions: Predictions, row: int, face: np.ndarray) -> dict
 
 
 def build_reliability_bins(store: ArtifactStore) -> list[dict[str, Any]]:
-    """Return the points of the reliability diagram on test."""
-    return metrics.reliability_bins(read_test_predictions(store), RELIABILITY_BINS)
+    """Return the points of the reliability diagram on test, with the 95% interval of their accuracy and their size."""
+    bins = metrics.reliability_bins(read_test_predictions(store), RELIABILITY_BINS)
+    largest = max(b["faces"] for b in bins)
+    for b in bins:
+        b["low"], b["high"] = metrics.accuracy_interval(round(b["accuracy"] * b["faces"]), b["faces"])
+        b["radius"] = MIN_RADIUS + (MAX_RADIUS - MIN_RADIUS) * (b["faces"] / largest) ** 0.5
+    return bins
 
 
 def read_test_predictions(store: ArtifactStore) -> Predictions:

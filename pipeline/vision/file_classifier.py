@@ -160,7 +160,7 @@ class FileClassifier:
             print(f"  {printable(path)}: {note}")
             yield {"file": printable(path), "note": note}
         if tracks and self.annotate:
-            name = add_extension(copy, ".png").relative_to(self.results).as_posix()
+            name = copy.relative_to(self.results).as_posix()
             plots.save_figure(plots.plot_emotions_over_time(tracks), name, self._figure_source())
 
     def _add_to_gallery(self, pixels: np.ndarray, probabilities: np.ndarray, title: str) -> None:
@@ -175,7 +175,7 @@ class FileClassifier:
             for start in range(0, len(self.first_faces), GALLERY_COLUMNS)
         ]
         if rows:
-            plots.save_figure(plots.draw_gallery(rows), "new_pictures.png", self._figure_source(), show)
+            plots.save_figure(plots.draw_gallery(rows), "new_pictures", self._figure_source(), show=show)
 
     def _figure_source(self) -> dict[str, Any]:
         return {"is_sample": False, "label": f"new images, classified by {self.classifier.path.name}"}

@@ -88,7 +88,14 @@ def plan_resume(step: Step, arguments: list[str] | None) -> tuple[list[str], boo
         entry = manifest["artifacts"].get(name, {})
         if entry.get("sha256") != sha256 or not (store.folder / entry["file"]).exists():
             return arguments, False
-    return arguments, all(any(RESULTS.glob(pattern)) for pattern in step.results)
+    return arguments, all(_has_result(pattern) for pattern in step.results)
+
+
+def _has_result(pattern: str) -> bool:
+    """Return whether a result exists; a figure in another of its formats counts."""
+    name = pattern.removesuffix("png")
+    patterns = [pattern] if name == pattern else [f"{name}{suffix}" for suffix in ("png", "svg", "pdf")]
+    return any(any(RESULTS.glob(candidate)) for candidate in patterns)
 
 
 def format_continue_command(options: argparse.Namespace, step: Step) -> str:

@@ -50,7 +50,7 @@ STEPS = (
     Step(6, "Pre-processing_Data.py", "Arrays for training",
          reads=("dataset", "votes"), writes=(*ARRAYS, "ground_truth")),
     Step(7, "LeNet-5_model.py", "Build the network",
-         reads=("source",), writes=("model",), results=("model.png", "model.txt", "model.json")),
+         writes=("model",), results=("model.png", "model.txt", "model.json")),
     Step(8, "Compiling_model.py", "Compile and train",
          reads=("model", *ARRAYS[:4]), writes=("trained_model", "history"), results=("runs.csv",)),
     Step(9, "Performance.py", "Accuracy",

@@ -1,9 +1,17 @@
 """The colors: text on any of them can be read."""
 
+import colorsys
+
 import numpy as np
 import pytest
 
-from pipeline.figures.palette import EMOTION_COLORS, needs_white_text, relative_luminance, to_rgb
+from pipeline.figures.palette import (
+    EMOTION_COLORS,
+    darken_for_text,
+    needs_white_text,
+    relative_luminance,
+    to_rgb,
+)
 
 MIN_CONTRAST = 4.5  # WCAG 2.2, level AA
 
@@ -19,6 +27,21 @@ def contrast(one: float, other: float) -> float:
 )
 def test_luminance_of_known_colors(rgb, luminance):
     assert relative_luminance(rgb) == pytest.approx(luminance, abs=1e-4)
+
+
+@pytest.mark.parametrize(("emotion", "color"), EMOTION_COLORS.items())
+def test_names_in_emotion_colors_can_be_read_on_white(emotion, color):
+    text = darken_for_text(color)
+    assert contrast(relative_luminance(to_rgb(text)), 1.0) >= MIN_CONTRAST
+    if contrast(relative_luminance(to_rgb(color)), 1.0) >= MIN_CONTRAST:
+        assert text == color
+    hues = [colorsys.rgb_to_hsv(*to_rgb(name))[0] for name in (color, text)]
+    assert hues[0] == pytest.approx(hues[1], abs=0.01), emotion
+
+
+@pytest.mark.parametrize("color", ["#FFFFFF", "#FFFF00", "#000000"])
+def test_any_color_can_be_darkened_for_text(color):
+    assert contrast(relative_luminance(to_rgb(darken_for_text(color))), 1.0) >= MIN_CONTRAST
 
 
 def test_the_chosen_text_color_has_enough_contrast_on_every_color(rng):

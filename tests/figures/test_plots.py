@@ -19,7 +19,7 @@ def results(tmp_path, monkeypatch):
 
 def test_a_saved_figure_names_its_data_and_is_closed(results):
     figure = plt.figure()
-    path = plots.save_figure(figure, "figure.png", SAMPLE)
+    (path,) = plots.save_figure(figure, "figure", SAMPLE)
     assert path == results / "figure.png" and path.read_bytes().startswith(b"\x89PNG")
     (footer,) = figure.texts
     assert SAMPLE["label"] in footer.get_text() and footer.get_color() == plots.ALERT
@@ -28,8 +28,35 @@ def test_a_saved_figure_names_its_data_and_is_closed(results):
 
 def test_the_footer_of_real_data_is_no_alert():
     figure = plt.figure()
-    plots.save_figure(figure, "figure.png", {"is_sample": False, "label": "FER2013"})
+    plots.save_figure(figure, "figure", {"is_sample": False, "label": "FER2013"})
     assert figure.texts[0].get_color() == plots.FAINT
+
+
+def test_a_figure_without_data_has_no_footer():
+    figure = plt.figure()
+    plots.save_figure(figure, "figure", None)
+    assert not figure.texts
+
+
+def test_a_figure_is_saved_in_each_format_and_the_same_each_time(results):
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    contents = []
+    for _ in range(2):
+        figure = plt.figure()
+        figure.text(0.5, 0.5, "words")
+        paths = plots.save_figure(figure, "figure", SAMPLE, tuple(starts))
+        contents.append([path.read_bytes() for path in paths])
+    assert contents[0] == contents[1]
+    assert all(content.startswith(start) for content, start in zip(contents[0], starts.values(), strict=True))
+    assert b">words<" in contents[0][1], "text of an SVG stays text"
+
+
+@pytest.mark.parametrize(("emotion", "text"), [("Happy", "black"), ("Sad", "white"), ("Angry", "black")])
+def test_the_number_in_a_bar_contrasts_with_it(emotion, text):
+    probabilities = np.eye(7)[EMOTIONS.index(emotion)]
+    figure = plots.draw_gallery([("", [plots.FacePanel(np.zeros((48, 48), np.uint8), probabilities, "")])])
+    (number,) = (t for axes in figure.axes for t in axes.texts if t.get_text() == "100%")
+    assert number.get_color() == text
 
 
 def test_a_figure_that_cannot_be_saved_leaves_the_existing_file(results, monkeypatch):
@@ -41,7 +68,7 @@ def test_a_figure_that_cannot_be_saved_leaves_the_existing_file(results, monkeyp
 
     monkeypatch.setattr(figure, "savefig", fail)
     with pytest.raises(OSError, match="disk full"):
-        plots.save_figure(figure, "figure.png", SAMPLE)
+        plots.save_figure(figure, "figure", SAMPLE)
     assert [path.name for path in results.iterdir()] == ["figure.png"]
     assert (results / "figure.png").read_bytes() == b"old"
 
@@ -54,16 +81,16 @@ def test_a_face_is_drawn_from_black_to_white(dtype, white):
     assert axes.get_title() == "title"
 
 
-def test_a_gallery_has_bars_for_each_face_with_the_label_in_bold():
+def test_a_gallery_has_bars_for_each_face_and_its_title_once():
     probabilities = np.array([0.75, 0.2, 0.05, 0, 0, 0, 0])
-    panel = plots.FacePanel(np.zeros((48, 48), np.uint8), probabilities, "a face", label=1)
+    panel = plots.FacePanel(np.zeros((48, 48), np.uint8), probabilities, "a face")
     figure = plots.draw_gallery([("heading", [panel, panel]), ("another", [panel])])
     bars = [axes for axes in figure.axes if len(axes.patches) == len(EMOTIONS)]
     assert len(bars) == 3
     assert [bar.get_width() for bar in bars[0].patches] == pytest.approx(probabilities)
     assert [text.get_text() for text in bars[0].texts] == ["75%", "20%", "5%"]
-    bold = [text.get_text() for text in bars[0].get_yticklabels() if text.get_fontweight() == "bold"]
-    assert bold == [EMOTIONS[1]]
+    names = [text.get_text() for axes in figure.axes[1:3] for text in (axes.title, *axes.texts)]
+    assert names.count("a face") == 1
 
 
 def test_curves_over_time_are_interrupted_at_gaps_and_end_at_the_maximum_of_faces():

@@ -53,9 +53,26 @@ def test_layer_table_lists_every_layer_with_shape_and_parameters():
     rows = model_diagram.layer_table(model)
     assert [row["layer"] for row in rows] == ["Input", "inner", "Flatten", "Dense"]
     assert [row["output"] for row in rows] == [[48, 48, 1], [46, 46, 2], [4232], [7]]
+    assert [row["details"] for row in rows] == ["", "", "", ""]
     assert sum(row["parameters"] for row in rows) == model.count_params()
     assert json.loads(json.dumps(rows)) == rows
     assert "outer" in model_diagram.format_summary(model)
+
+
+@pytest.mark.parametrize(
+    ("layer", "details"),
+    [
+        (keras.layers.Conv2D(2, 5, activation="relu"), "5×5, relu"),
+        (keras.layers.Conv2D(2, (3, 1), strides=2), "3×1, stride 2"),
+        (keras.layers.MaxPooling2D(2), "2×2"),
+        (keras.layers.AveragePooling2D(3, strides=1), "3×3"),
+        (keras.layers.Dense(7, activation="softmax"), "softmax"),
+        (keras.layers.Dropout(0.3), "rate 0.3"),
+        (keras.layers.Flatten(), ""),
+    ],
+)
+def test_a_layer_is_described_by_its_kernel_stride_rate_and_activation(layer, details):
+    assert model_diagram.describe_layer(layer) == details
 
 
 def test_networks_are_deterministic_for_a_seed():

@@ -89,8 +89,10 @@ def test_an_incomplete_run_shows_its_steps_and_the_command_for_the_next(prepared
     assert "168,971" in page, "the parameters of the network, which has been built"
 
 
-def test_the_command_for_step_10_is_quoted(project):
-    assert 'python3 "Visualize_Training_&_Validation.py"' in html.unescape(write_report(project))
+def test_the_commands_of_the_run_are_listed_and_quoted(finished):
+    page = html.unescape((finished.results / "report.html").read_text(encoding="utf-8"))
+    assert "python3 Compiling_model.py --epochs 6\n" in page
+    assert 'python3 "Visualize_Training_&_Validation.py"\n' in page
 
 
 def test_html_in_names_is_escaped(copy):
@@ -131,14 +133,19 @@ def test_results_of_an_earlier_network_are_never_shown_with_those_of_another(cop
 
     old_exports = sorted(path.name for path in copy.results.glob("FER_CNN_*.tflite"))
     copy.run("Compiling_model.py", "--epochs", 1)
-    assert absent().count("From an earlier network") == 5, "metrics, curves, pairs, per emotion, exports"
+    assert absent().count("From an earlier network") == 5, "verdict, metrics, pairs, per emotion, exports"
 
     copy.run("Performance.py")
     metrics = json.loads((copy.results / "metrics.json").read_text(encoding="utf-8"))
     reasons = absent()
     assert f"{metrics['splits']['test']['accuracy']:.2%}" in (copy.results / "report.html").read_text("utf-8")
-    for script in ("Visualize_Training", "Confusion_Matrix.py", "Classification.py", "Save_model.py"):
+    for script in ("Confusion_Matrix.py", "Classification.py", "Save_model.py"):
         assert re.search(rf'From an earlier network\. Run: python3 "?{script}', reasons), script
+
+    page = (copy.results / "report.html").read_text("utf-8")
+    assert "Two runs side by side" in page and "epochs</th>" in page and "McNemar" in page
+    assert "McNemar" in copy.run("run.py", "--no-venv", "--compare", 1, 2)
+    assert "can be: 1, 2." in copy.run("run.py", "--no-venv", "--compare", 1, 3, status=1)
 
     copy.run("Classification.py")
     printed = copy.run("Save_model.py", "--formats", "keras")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.reporting import report_data, report_figures
+from pipeline.reporting import charts, report_data, report_figures
 from pipeline.workflow.artifacts import ArtifactStore
 
 
@@ -25,7 +25,7 @@ def store(tmp_path) -> ArtifactStore:
 
 
 def test_confusion_rows_have_counts_shares_and_readable_colors(store):
-    rows = report_figures.build_confusion_rows(store)
+    rows = report_figures.build_confusion_rows(report_figures.read_test_predictions(store))
     assert [row["emotion"] for row in rows][:2] == ["Angry", "Disgust"]
     angry, empty = rows[0]["cells"], rows[1]["cells"]
     assert [cell["count"] for cell in angry] == [2, 2, 0, 0, 0, 0, 0]
@@ -53,19 +53,69 @@ def test_reliability_bins_of_the_test_split(store):
     assert [(b["faces"], b["accuracy"]) for b in bins] == [(1, 1.0), (1, 0.0), (1, 0.0), (1, 1.0)]
 
 
-def test_points_of_runs_are_placed_by_the_logarithm_of_their_parameters(monkeypatch):
+def test_reliability_bins_have_the_interval_of_their_accuracy_and_a_size(store):
+    bins = report_figures.build_reliability_bins(store)
+    assert [(round(b["low"], 3), b["high"]) for b in bins if b["accuracy"] == 1] == [(0.207, 1.0)] * 2
+    assert {b["radius"] for b in bins} == {report_figures.MAX_RADIUS}, "all have one face"
+
+
+def test_the_faces_of_a_cell_are_the_most_confident_ones_in_the_order_of_the_sheet(store, monkeypatch):
+    monkeypatch.setattr(report_figures, "MAX_CELL_FACES", 1)
+    matrix = report_figures.build_confusion(store)
+    assert matrix["faces"] == {"0-0": [[0, 0.9]], "0-1": [[1, 0.8]]}
+    data = base64.b64decode(matrix["sheet"].partition(",")[2])
+    with Image.open(io.BytesIO(data)) as sheet:
+        assert sheet.size == (48 * matrix["columns"], 48)
+        grays = [sheet.getpixel((24 + 48 * column, 24)) for column in range(3)]
+    assert grays == pytest.approx([0, 170, 0], abs=3)  # rows 0 and 2 of the faces, then nothing
+
+
+def test_learning_curves_mark_the_best_epoch(tmp_path):
+    store = ArtifactStore(tmp_path, "Compiling_model.py")
+    values = {
+        "accuracy": [0.2, 0.4, 0.6],
+        "val_accuracy": [0.2, 0.5, 0.4],
+        "loss": [3, 2, 1],
+        "val_loss": [3, 2, 2.5],
+    }
+    store.write(history=values)
+    accuracy, loss = report_figures.build_learning_curves(store)
+    assert accuracy["mark"]["x"] == (charts.LEFT + charts.RIGHT) / 2 and "epoch 2" in loss["mark"]["text"]
+    assert accuracy["tips"][1]["text"] == "epoch 2: train 40.0%, validation 50.0%"
+
+
+def test_runs_are_numbered_and_formatted_newest_first(monkeypatch):
+    empty = dict.fromkeys(report_data.run_log.COLUMNS, "")
     runs = [
-        {"network": "Small", "parameters": "1000", "test_accuracy": "0.5"},
-        {"network": "Medium", "parameters": "10000", "test_accuracy": "0.6"},
-        {"network": "Large", "parameters": "100000", "test_accuracy": "0.7"},
-        {"network": "Not evaluated", "parameters": "100", "test_accuracy": ""},
+        empty | {"network": "Small", "parameters": "1000", "test_accuracy": "0.5"},
+        empty | {"network": "Large", "parameters": "100000", "test_accuracy": "0.7", "seconds": "125.4"},
+        empty | {"network": "Not evaluated", "parameters": "100", "seconds": "torn"},
     ]
     monkeypatch.setattr(report_data.run_log, "read_runs", lambda: runs)
     log = report_data.collect_runs()
-    assert [run["number"] for run in log["runs"]] == [4, 3, 2, 1]
-    small, medium, large = (point["x"] for point in log["points"])
-    assert 0 < small < medium < large < 1 and medium - small == pytest.approx(large - medium)
-    assert [point["accuracy"] for point in log["points"]] == [0.5, 0.6, 0.7]
+    assert [run["number"] for run in log["runs"]] == [3, 2, 1]
+    newest, second, _ = log["runs"]
+    assert (second["test_accuracy"], second["parameters"], second["seconds"]) == (
+        "70.00%",
+        "100,000",
+        "2:05 min",
+    )
+    assert (newest["test_accuracy"], newest["seconds"]) == ("", "torn")
+    assert [dot["is_current"] for dot in log["chart"]["dots"]] == [False, True]
+
+
+def test_a_single_run_has_no_scatter_chart(monkeypatch):
+    run = dict.fromkeys(report_data.run_log.COLUMNS, "") | {"parameters": "1000", "test_accuracy": "0.5"}
+    monkeypatch.setattr(report_data.run_log, "read_runs", lambda: [run])
+    assert report_data.collect_runs()["chart"] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59, "59 s"), (125.4, "2:05 min"), (3599.6, "1:00 h"), (7380, "2:03 h")],
+)
+def test_durations(seconds, text):
+    assert report_data.format_duration(seconds) == text
 
 
 def test_without_runs_the_log_is_missing(monkeypatch):

@@ -5,7 +5,8 @@ import importlib
 import numpy as np
 import pytest
 
-from pipeline.evaluation.metrics import Predictions
+from pipeline.evaluation.metrics import Predictions, confusion_shares
+from pipeline.figures.palette import relative_luminance
 
 Confusion_Matrix = importlib.import_module("Confusion_Matrix")
 
@@ -24,6 +25,29 @@ def test_the_most_confident_errors_come_first():
     predictions = Predictions(np.array([0, 0, 0, 0, 2]), probabilities)
     assert Confusion_Matrix.select_confident_errors(predictions, 0, 1, 2).tolist() == [1, 3]
     assert Confusion_Matrix.select_confident_errors(predictions, 0, 1, 9).tolist() == [1, 3, 0]
+
+
+def test_numbers_contrast_with_their_cells():
+    shares = np.linspace(0, 1, 49).reshape(7, 7)
+    figure = Confusion_Matrix.plot_matrices((100 * shares).astype(int), shares)
+    for axes in figure.axes:
+        colors = [text.get_color() for text in axes.texts]
+        assert colors == sorted(colors), "black on the bright cells, white on the dark ones"
+        for text, rgba in zip(axes.texts, axes.collections[0].get_facecolors(), strict=True):
+            luminance = relative_luminance(tuple((255 * rgba[:3]).round().astype(int).tolist()))
+            assert (text.get_color() == "white") == (1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05)
+
+
+def test_a_pair_says_its_count_and_share_once_and_each_face_its_confidence():
+    labels, predicted = np.array([2, 2, 2, 3]), np.array([4, 4, 2, 3])
+    predictions = Predictions(labels, np.eye(7)[predicted] * 0.93 + 0.01)
+    shares = confusion_shares(predictions)
+    figure = Confusion_Matrix.plot_pairs(
+        [(2, 4)], shares, np.zeros((4, 48, 48, 1), np.float32), predictions, 3
+    )
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["Fear\npredicted as\nSad", "2 faces,\n66.7% of Fear"]
+    assert [axes.get_title() for axes in figure.axes] == ["94%", "94%", ""]
 
 
 @pytest.mark.slow

@@ -59,6 +59,7 @@ def test_resume_runs_only_steps_whose_code_has_changed_or_whose_results_are_miss
 
     edit(project.root / "Visualize_Emotions.py")
     (project.results / "confusion_matrix.png").unlink()
+    (project.results / "class_distribution.png").rename(project.results / "class_distribution.pdf")
     assert executed_steps(project.run("run.py", "--no-venv", "--resume")) == [5, 11]
 
 
@@ -121,7 +122,9 @@ def test_resume_reruns_all_steps_that_depend_on_a_new_dataset(finished, tmp_path
     project = finished.copy(tmp_path / "copy")
     csv_reader.write_csv(small_table, project.root / "Dataset.csv")
     printed = project.run("run.py", "--no-venv", "--resume")
-    assert executed_steps(printed) == list(range(2, 14))
+    assert executed_steps(printed) == [2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13], (
+        "the network is the same for any faces"
+    )
     assert "DATA: DATASET.CSV (300 FACES)" in printed
 
 
