@@ -16,8 +16,14 @@ PAUSE_INTERVAL_S = 0.02  # between two updates of a paused window
 NO_WINDOW_HINT = "To run without a window: --headless, or Webcam_page.py in a browser."
 
 
+def format_status(fps: float, is_recording: bool, message: str = "") -> str:
+    """Return the line below the image: the frame rate, the keys and a message."""
+    keys = KEY_HELP.replace("r record", "r stop recording") if is_recording else KEY_HELP
+    return f"{fps:3.0f} frames/s     {keys}     {message}".rstrip()
+
+
 class Window:
-    """A window with the current image, the frame rate and a message or the keys.
+    """A window with the current image, the frame rate, the keys and a message.
 
     Raises:
         ImportError: this Python has no tkinter.
@@ -70,8 +76,8 @@ class Window:
                     time.sleep(PAUSE_INTERVAL_S)
                 elif not self._show_next_image():
                     break
-                status = self.message or KEY_HELP
-                self.status_label.configure(text=f"{live_view.fps:3.0f} frames/s     {status}")
+                text = format_status(live_view.fps, live_view.recorder is not None, self.message)
+                self.status_label.configure(text=text)
                 self.root.update()
         finally:
             self.root.destroy()
@@ -113,7 +119,7 @@ class Window:
             self.show_message(f"recorded {path}.mp4 and {path}.csv")
         else:
             path = relative_to_root(self.live_view.start_recording())
-            self.show_message(f"recording to {path}.mp4")
+            self.show_message(f"recording to {path}.mp4; r stops it")
 
     def toggle_pause(self) -> None:
         """Pause or resume the view; a paused recording has a gap."""
@@ -125,7 +131,7 @@ class Window:
         self.live_view.mirror = not self.live_view.mirror
 
     def show_message(self, message: str) -> None:
-        """Print a message, and show it in place of the keys for a few seconds."""
+        """Print a message, and show it beside the keys for a few seconds."""
         self.message = message
         print(f"  {message}", flush=True)
         self.root.after(MESSAGE_DURATION_MS, self._clear_message, message)
