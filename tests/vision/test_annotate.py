@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.fer2013 import EMOTIONS
-from pipeline.vision.annotate import EMOTION_RGB, annotate_faces, contrasting_color
+from pipeline.vision.annotate import EMOTION_RGB, TRACK_RGB, annotate_faces, contrasting_color
 from pipeline.vision.face import Face
 from pipeline.vision.recognition import FacePrediction
 
@@ -13,13 +13,19 @@ HAPPY_RGB = EMOTION_RGB["Happy"]
 
 
 def make_prediction(
-    left: float, top: float, width: float, height: float, emotion: str = "Happy", roll: float = 0
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+    emotion: str = "Happy",
+    roll: float = 0,
+    number: int = 1,
 ) -> FacePrediction:
     x, y = float(np.cos(np.radians(roll))), float(np.sin(np.radians(roll)))
     landmarks = ((0.0, 0.0), (x, y), *[(0.0, 0.0)] * 3) if roll else ()
     probabilities = np.full(7, 0.1 / 6, np.float32)
     probabilities[EMOTIONS.index(emotion)] = 0.9
-    return FacePrediction(Face((left, top, width, height), 0.9, landmarks), probabilities, 1)
+    return FacePrediction(Face((left, top, width, height), 0.9, landmarks), probabilities, number)
 
 
 def make_image(height: int = 400, width: int = 600) -> np.ndarray:
@@ -29,6 +35,12 @@ def make_image(height: int = 400, width: int = 600) -> np.ndarray:
 def has_color(image: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
     """Return where an image (H, W, 3) has exactly that color, (H, W) bool."""
     return (image == color).all(axis=2)
+
+
+def track_columns(image: np.ndarray) -> slice:
+    """Return the columns of the bars, by the tracks of those that are shorter than 100%; letters have other grays."""
+    end = np.flatnonzero(has_color(image, TRACK_RGB).any(axis=0)).max() + 1
+    return slice(end - 36, end)
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
@@ -55,8 +67,22 @@ def test_the_length_of_each_bar_is_proportional_to_its_probability():
     image, prediction = make_image(), make_prediction(100, 100, 150, 200, "Sad")
     annotate_faces(image, [prediction])
     for emotion, probability in zip(EMOTIONS, prediction.probabilities, strict=True):
-        length = has_color(image[:, 260:], EMOTION_RGB[emotion]).sum(axis=1).max()
-        assert length == round(float(probability) * 36) + 1, emotion
+        length = has_color(image[:, track_columns(image)], EMOTION_RGB[emotion]).sum(axis=1).max()
+        assert length == round(float(probability) * 36), emotion
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_each_bar_has_a_track_of_the_length_of_100_percent(share):
+    probabilities = np.full(7, (1 - share) / 6, np.float32)
+    probabilities[EMOTIONS.index("Sad")] = share
+    image = make_image()
+    annotate_faces(image, [FacePrediction(Face((100, 100, 150, 200), 0.9), probabilities, 1)])
+    panel = image[:, track_columns(image)]
+    filled = has_color(panel, TRACK_RGB).copy()
+    for color in EMOTION_RGB.values():
+        filled |= has_color(panel, color)
+    lengths = filled.sum(axis=1)
+    assert lengths.max() == 36 and (lengths == 36).sum() >= 7 * 9
 
 
 def test_bars_are_drawn_to_the_left_where_the_right_has_no_room():
