@@ -7,7 +7,9 @@ import multiprocessing
 import os
 import runpy
 import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,21 +27,46 @@ LIBRARIES = [
 TESTS = Path(__file__).resolve().parent
 
 
-def start(
-    script: Path, arguments: Sequence[str], environment: Mapping[str, str], output: Path
-) -> multiprocessing.Process:
-    """Start `python script arguments` in the folder above the script's, as the leader of a session.
+class ForkedScript:
+    """A running `python script arguments`, the leader of a session, with the methods of subprocess.Popen."""
 
-    What it prints to stdout and stderr is written to the file `output`.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(LIBRARIES)
-    process = context.Process(target=_run, args=(script, arguments, dict(environment), output))
-    process.start()
-    return process
+    def __init__(self, script: Path, arguments: Sequence[str], environment: Mapping[str, str]):
+        """Start it in the folder above the script's; stdout and stderr are captured together."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(LIBRARIES)
+        self.output = tempfile.NamedTemporaryFile(mode="r", encoding="utf-8", suffix=".txt")  # noqa: SIM115
+        self.process = context.Process(
+            target=_run, args=(script, arguments, dict(environment), self.output.name)
+        )
+        self.process.start()
+        self.pid = self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        self.process.join(timeout)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.process.name, timeout)
+        return self.process.exitcode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        self.wait(timeout)
+        self.output.seek(0)
+        return self.output.read(), None
 
 
-def _run(script: Path, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
+def _run(script: Path, arguments: Sequence[str], environment: Mapping[str, str], output: str) -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(output, "wb") as file:

@@ -11,17 +11,17 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import av
-import forked
 import numpy as np
 import skimage
+from forked import ForkedScript
 from PIL import Image
 
 from pipeline.data.fer2013 import EMOTIONS, Table
@@ -57,41 +57,30 @@ class Project:
             command, cwd=self.root.parent, env=os.environ | ENVIRONMENT, **(pipes | options)
         )
 
-    def run(
-        self, script: str, *arguments: object, status: int = 0, fork: bool = sys.platform == "linux"
-    ) -> str:
-        """Run a script, check its exit status, and return its output.
+    def start_soon(self, script: str, *arguments: object) -> "subprocess.Popen | ForkedScript":
+        """Start a script that leads its session, seconds sooner on Linux: libraries have been imported already.
 
-        Args:
-            fork: Run it in a fork of a process that has imported the libraries, which starts seconds sooner. Not for
-                tests of imports and of interpreter options, nor for run.py, whose steps are processes of their own.
+        Not for tests of imports and of the interpreter's options, nor for run.py, whose steps are other processes.
         """
-        if fork and script != "run.py":
-            output, returned = self._run_forked(script, [str(argument) for argument in arguments])
-        else:
-            process = self.start(script, *arguments, start_new_session=True)
-            try:
-                output, _ = process.communicate(timeout=TIMEOUT_S)
-            except BaseException:
-                kill_process_group(process.pid)
-                process.kill()
-                process.wait()
-                raise
-            returned = process.returncode
-        assert returned == status, output
-        return output
+        if sys.platform == "linux" and script != "run.py":
+            return ForkedScript(
+                self.root / script, [str(value) for value in arguments], os.environ | ENVIRONMENT
+            )
+        return self.start(script, *arguments, start_new_session=True)
 
-    def _run_forked(self, script: str, arguments: list[str]) -> tuple[str, int | None]:
-        with tempfile.NamedTemporaryFile() as file:
-            path = Path(file.name)
-            process = forked.start(self.root / script, arguments, os.environ | ENVIRONMENT, path)
-            try:
-                process.join(TIMEOUT_S)
-            finally:
-                if process.is_alive():
-                    kill_process_group(process.pid)
-                    process.join()
-            return path.read_text(encoding="utf-8"), process.exitcode
+    def run(self, script: str, *arguments: object, status: int = 0, fork: bool = True) -> str:
+        """Run a script, check its exit status, and return its output; without `fork`, in a new interpreter."""
+        start = self.start_soon if fork else partial(self.start, start_new_session=True)
+        process = start(script, *arguments)
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT_S)
+        except BaseException:
+            kill_process_group(process.pid)
+            process.kill()
+            process.wait()
+            raise
+        assert process.returncode == status, output
+        return output
 
     def copy(self, to: Path) -> "Project":
         shutil.copytree(self.root, to)
@@ -203,7 +192,7 @@ def list_checkpoints(store: ArtifactStore) -> list[str]:
     return [name for name in store.manifest()["artifacts"] if name.startswith("checkpoint_")]
 
 
-def wait_for_epochs(project: Project, n_epochs: int, process: subprocess.Popen) -> None:
+def wait_for_epochs(project: Project, n_epochs: int, process: "subprocess.Popen | ForkedScript") -> None:
     """Wait until the training that `process` runs has a checkpoint of at least `n_epochs` epochs."""
     deadline_s = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline_s and process.poll() is None:

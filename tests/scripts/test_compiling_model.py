@@ -25,7 +25,7 @@ def read_weights(project: Project) -> list:
 
 def train_with_kill(project: Project, n_epochs: int, *flags: object) -> str:
     """Kill a training after `n_epochs` epochs, run the same command again, and return its output."""
-    process = project.start("Compiling_model.py", *flags)
+    process = project.start_soon("Compiling_model.py", *flags)
     wait_for_epochs(project, n_epochs, process)
     process.kill()
     process.communicate()

@@ -27,7 +27,7 @@ N_KILLS = {
     "Save_model.py": 3,
 }
 FLAGS = {"Load_dataSets.py": ["--sample-size", 600], "Compiling_model.py": ["--epochs", 3]}
-STARTUP_SHARE = 0.3  # of a step's duration, in which Python only imports
+STARTUP_SHARE = 0.1  # of a step's duration, in which Python only imports
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_step_killed_at_random_moments_succeeds_when_run_again(small, script, 
     small.run(script, *flags)
     duration_s = time.monotonic() - started_s
     for _ in range(n_kills):
-        process = small.start(script, *flags)
+        process = small.start_soon(script, *flags)
         time.sleep(rng.uniform(STARTUP_SHARE, 1.0) * duration_s)
         process.kill()
         process.communicate()

@@ -75,7 +75,7 @@ def test_resume_keeps_the_flags_of_the_last_run(project, tmp_path, small_table):
 
 
 def kill_training(project, *flags: object) -> None:
-    process = project.start("Compiling_model.py", *flags)
+    process = project.start_soon("Compiling_model.py", *flags)
     wait_for_epochs(project, 1, process)
     process.kill()
     process.communicate()
