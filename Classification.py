@@ -1,8 +1,10 @@
-"""Step 12: report the metrics of each emotion on the test split, and classify the faces in new images.
+"""Step 12: report the metrics of each emotion on the test split; or classify the faces in new images.
 
-Reads:  data/predictions, source, test_x; files named by --images: images, videos, folders, patterns, CSV files of faces
+Reads:  data/predictions, source, test_x
+        with --images: the named images, videos, folders, patterns, CSV files of faces
 Writes: results/classification_report.json, examples.png (correct and wrong predictions of the test split)
-        with --images: classification.csv (one row per face), classified/ (annotated copies), new_pictures.png
+        with --images: classification.csv (one row per face), classified/ (annotated copies)
+        with --charts: new_pictures.png (the first faces), and beside each annotated video its emotions over time
 Run:    python3 Classification.py
         python3 Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
         python3 Classification.py --images faces/ --faces crop --model models/Compact.tflite --formats csv parquet
@@ -11,17 +13,16 @@ as long as it plays. An interrupted run over many images resumes with the same c
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pipeline.workflow.cli import run_step
 
 import numpy as np
 from annotated_types import Ge, Le, MinLen
-from sklearn.metrics import classification_report
 
 from pipeline.data.fer2013 import EMOTIONS
-from pipeline.evaluation.metrics import Predictions
-from pipeline.figures import plots
+from pipeline.figures.formats import FigureFormats
+from pipeline.figures.viewer import open_file
 from pipeline.models import model_zoo
 from pipeline.vision.file_classifier import FaceSource, FileClassifier
 from pipeline.vision.inputs import find_inputs
@@ -32,10 +33,14 @@ from pipeline.vision.results_table import TableFormat, check_formats
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
 from pipeline.workflow.fingerprint import compute_fingerprint
-from pipeline.workflow.formatting import format_count
+from pipeline.workflow.formatting import format_count, relative_to_root
 from pipeline.workflow.results_index import record_network
 from pipeline.workflow.settings import FilePath, ModelPath, NonNegativeFloat, OneRun, PositiveInt, Seed
 from pipeline.workflow.steps import RESULTS
+
+if TYPE_CHECKING:  # new images need neither Matplotlib nor scikit-learn, which take seconds to start
+    from pipeline.evaluation.metrics import Predictions
+    from pipeline.figures.plots import FacePanel
 
 
 @dataclass
@@ -49,6 +54,7 @@ class Settings:
     smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the moving average in a video; 0: none
     every: PositiveInt = 1  # classify every n-th frame of a video; 1: all of them
     annotate: bool = True  # False: no annotated copies of images and videos
+    charts: bool = False  # True: also figures of the first faces and of the emotions over time in a video
     formats: Annotated[tuple[TableFormat, ...], MinLen(1)] = ("csv",)  # of the table: csv, jsonl, parquet
     resume: OneRun = True  # False: an interrupted run over the same images starts from scratch
 
@@ -56,20 +62,21 @@ class Settings:
     examples: Annotated[int, Ge(1), Le(12)] = 7  # correct and wrong predictions in the figure, 1 to 12 each
     seed: Seed = 0  # of their random choice
 
-    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
-    show: bool = False  # True: open the figures if there is a display
+    figures: FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
+    show: bool = False  # True: open the figures and the first annotated image if there is a display
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    images = [image for image in settings.images if image]
-    try:
+    if names_images(settings):
+        with store.lock():  # the results of two runs are in the same files
+            classify_images(settings, store)
+    else:
         report_test_split(settings, store)
-    except (ValueError, FileNotFoundError) as error:
-        if not images:
-            raise
-        print(f"  no report on the test split: {error}")  # new images do not need it
-    if images:
-        classify_images(images, settings, store)
+
+
+def names_images(settings: Settings) -> bool:
+    """Return whether this run classifies new images; it is not recorded as a run of step 12 then."""
+    return any(settings.images)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -77,6 +84,11 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 # --------------------------------------------------------------------------------------------------
 def report_test_split(settings: Settings, store: ArtifactStore) -> None:
     """Print and save precision, recall and F1 of each emotion, and a figure of examples."""
+    from sklearn.metrics import classification_report
+
+    from pipeline.evaluation.metrics import Predictions
+    from pipeline.figures import plots
+
     predictions = Predictions(**store.read("predictions")["test"])
     source, faces = store.read("source"), store.read("test_x")
     options = {"labels": range(len(EMOTIONS)), "target_names": EMOTIONS, "zero_division": 0}
@@ -98,18 +110,21 @@ def report_test_split(settings: Settings, store: ArtifactStore) -> None:
     plots.save_figure(plots.draw_gallery(rows), "examples", source, settings.figures, settings.show, store)
 
 
-def to_panel(pixels: np.ndarray, predictions: Predictions, index: int) -> plots.FacePanel:
+def to_panel(pixels: np.ndarray, predictions: "Predictions", index: int) -> "FacePanel":
     """Return the panel of one face, with its label and, if they differ, the predicted emotion as the title."""
+    from pipeline.figures.plots import FacePanel
+
     label, predicted = predictions.labels[index], predictions.predicted[index]
     title = EMOTIONS[label] if label == predicted else f"{EMOTIONS[label]},\npredicted {EMOTIONS[predicted]}"
-    return plots.FacePanel(pixels, predictions.probabilities[index], title)
+    return FacePanel(pixels, predictions.probabilities[index], title)
 
 
 # --------------------------------------------------------------------------------------------------
 # New images
 # --------------------------------------------------------------------------------------------------
-def classify_images(images: list[str], settings: Settings, store: ArtifactStore) -> None:
-    """Classify the faces of all files; write the tables, the annotated copies and a figure of the first faces."""
+def classify_images(settings: Settings, store: ArtifactStore) -> None:
+    """Classify the faces of all files; write the tables and the annotated copies."""
+    images = [image for image in settings.images if image]
     check_formats(settings.formats)
     files = find_inputs(images)
     if not files:
@@ -122,8 +137,8 @@ def classify_images(images: list[str], settings: Settings, store: ArtifactStore)
         settings.tta,
         settings.smoothing,
         settings.annotate,
-        RESULTS,
-        settings.every,
+        settings.charts,
+        every=settings.every,
     )
     metadata = file_classifier.describe_run(images, model_sha256)
     with ResultsLog(RESULTS / "classification", metadata, settings.resume) as log:
@@ -139,9 +154,12 @@ def classify_images(images: list[str], settings: Settings, store: ArtifactStore)
             log.finish(settings.formats)
     print(f"  table: {', '.join(f'results/{table}' for table in tables)}")
     if settings.annotate and settings.faces == "detect" and summary.emotions:
-        print("  annotated copies: results/classified/")
+        copy = file_classifier.first_copy if len(files) == 1 else None
+        print(f"  annotated: {relative_to_root(copy) if copy else 'results/classified/'}")
+    if settings.show and file_classifier.first_copy:
+        open_file(file_classifier.first_copy)
     file_classifier.save_gallery(settings.show)
 
 
 if __name__ == "__main__":
-    run_step(main, Settings)
+    run_step(main, Settings, setup=lambda settings: not names_images(settings))

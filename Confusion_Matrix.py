@@ -20,6 +20,7 @@ from annotated_types import Ge, Le
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation.metrics import Predictions, confusion_counts, confusion_shares
 from pipeline.figures import plots
+from pipeline.figures.formats import FigureFormats
 from pipeline.figures.palette import needs_white_text
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.formatting import format_count
@@ -29,7 +30,7 @@ from pipeline.workflow.formatting import format_count
 class Settings:
     pairs: Annotated[int, Ge(1), Le(10)] = 3  # most confused pairs to show
     faces: Annotated[int, Ge(1), Le(12)] = 8  # of each pair
-    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
+    figures: FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figures where there is a display
 
 

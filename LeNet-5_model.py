@@ -17,7 +17,7 @@ from pipeline.models.build_step import run_build_step
 from annotated_types import Ge, Le
 
 from pipeline.data.fer2013 import EMOTIONS
-from pipeline.figures.plots import FigureFormats
+from pipeline.figures.formats import FigureFormats
 from pipeline.models.backend import keras
 from pipeline.workflow.settings import PositiveInt, Seed
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from pipeline.models.build_step import run_build_step
 
-from pipeline.figures.plots import FigureFormats
+from pipeline.figures.formats import FigureFormats
 from pipeline.models.backend import keras
 from pipeline.models.residual import build_residual_network
 from pipeline.workflow.settings import Fraction, PositiveInt, Seed

@@ -24,7 +24,7 @@ from typing import Annotated, Literal
 from pipeline.models.build_step import run_build_step
 
 from pipeline.data.fer2013 import EMOTIONS
-from pipeline.figures.plots import FigureFormats
+from pipeline.figures.formats import FigureFormats
 from pipeline.models.backbones import build_backbone
 from pipeline.models.backend import keras
 from pipeline.workflow.settings import Fraction, Location, PositiveInt, Seed

@@ -22,6 +22,7 @@ from pipeline.data.fer2013 import EMOTIONS, Table
 from pipeline.data.pixels import to_float
 from pipeline.data.votes import MAX_VOTES, NO_MAJORITY, emotion_votes, majority
 from pipeline.figures import plots
+from pipeline.figures.formats import FigureFormats
 from pipeline.figures.palette import EMOTION_COLORS, darken_for_text
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import Seed
@@ -31,7 +32,7 @@ from pipeline.workflow.settings import Seed
 class Settings:
     faces: Annotated[int, Ge(1), Le(20)] = 10  # of each emotion
     seed: Seed = 0  # of their choice
-    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
+    figures: FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figures where there is a display
 
 

@@ -17,12 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.figures import plots
+from pipeline.figures.formats import FigureFormats
 from pipeline.workflow.artifacts import ArtifactStore
 
 
 @dataclass
 class Settings:
-    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
+    figures: FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figure where there is a display
 
 

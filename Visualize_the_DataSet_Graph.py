@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 
 from pipeline.data.fer2013 import SPLITS
 from pipeline.figures import plots
+from pipeline.figures.formats import FigureFormats
 from pipeline.figures.palette import EMOTION_COLORS
 from pipeline.workflow.artifacts import ArtifactStore
 
@@ -26,7 +27,7 @@ SPLIT_COLORS = {"train": "#1B3A57", "validation": "#5B8DB8", "test": "#B9D3E8"}
 
 @dataclass
 class Settings:
-    figures: plots.FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
+    figures: FigureFormats = ("png",)  # formats of the figures: png svg pdf; the report shows png
     show: bool = False  # True: open the figure where there is a display
 
 

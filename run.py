@@ -12,15 +12,24 @@
     python3 run.py --list                  list the steps
     python3 run.py --test                  run the tests
 
-Uses FER2013 if it is beside this file (fer2013.csv or another form, see README.md), otherwise synthetic faces.
+Uses FER2013 if it is beside this file (fer2013.csv or another form, see README.md), otherwise synthetic faces. To
+recognize faces, which needs neither data nor training, and installs only what that needs:
+
+    python3 run.py --images me.jpg         in photographs, folders and videos (Classification.py)
+    python3 run.py --webcam                in front of the camera, in a window (Webcam.py)
+    python3 run.py --page                  in the browser: camera, photographs, videos (Webcam_page.py)
+
+Further flags of these three scripts can follow, such as --model models/Strong.tflite.
 """
 
 import argparse
 import sys
+from pathlib import Path
 
-if not (3, 10) <= sys.version_info[:2] <= (3, 13):  # before any syntax that an older Python cannot parse
-    version = ".".join(map(str, sys.version_info[:2]))
-    sys.exit(f"run.py: TensorFlow needs Python 3.10 to 3.13, and this is {version}. Use one of those.")
+from pipeline.workflow.python_version import SUPPORTED_VERSIONS, explain_unsupported_python
+
+if sys.version_info[:2] not in SUPPORTED_VERSIONS:  # before any import that an older Python cannot parse
+    sys.exit(explain_unsupported_python(sys.version_info))
 
 from pipeline.workflow import environment, runner
 from pipeline.workflow.processes import run_and_wait
@@ -28,13 +37,17 @@ from pipeline.workflow.steps import BUILD_STEP, ROOT, STEPS, list_build_scripts
 
 
 def main() -> int:
-    options = parse_options()
+    options, app_flags = parse_options()
     if options.list:
         runner.print_steps()
         return 0
-    if not options.no_venv and not environment.is_in_venv():
-        environment.install(("test",) if options.test else (), use_lock=not options.latest)
-        return run_and_wait([str(environment.VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]])
+    if not options.no_venv:
+        environment.install(choose_purpose(options), use_lock=not options.latest)
+        if not environment.is_in_venv():
+            command = [str(environment.VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]]
+            return run_and_wait(command, Path.cwd())
+    if app := find_app(options):
+        return run_and_wait([sys.executable, str(ROOT / app), *app_flags], Path.cwd())
     if options.test:
         return run_and_wait([sys.executable, "-m", "pytest"])
     status = 0 if options.report or options.compare else runner.run_steps(options)
@@ -43,26 +56,30 @@ def main() -> int:
     return status
 
 
-def parse_options() -> argparse.Namespace:
+def choose_purpose(options: argparse.Namespace) -> str:
+    """Return what to install packages for."""
+    if options.page:
+        return "page"
+    return "test" if options.test else "recognize" if find_app(options) else "train"
+
+
+def find_app(options: argparse.Namespace) -> str:
+    """Return the script that recognizes faces as the options ask for, "" if they do not."""
+    apps = {"Classification.py": options.images, "Webcam.py": options.webcam, "Webcam_page.py": options.page}
+    return next((script for script, is_chosen in apps.items() if is_chosen), "")
+
+
+def parse_options() -> tuple[argparse.Namespace, list[str]]:
+    """Return the options, and the flags of the script that recognizes faces."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    action = parser.add_mutually_exclusive_group()
-    numbers = range(1, len(STEPS) + 1)
-    action.add_argument(
-        "--from", dest="first", type=int, choices=numbers, metavar="N", help="run steps N to 13"
-    )
-    action.add_argument("--only", nargs="+", type=int, choices=numbers, metavar="N", help="run these steps")
-    action.add_argument("--report", action="store_true", help="write results/report.html and exit")
-    action.add_argument(
-        "--compare", nargs=2, type=int, metavar="RUN", help="compare two trainings, in the report and here"
-    )
-    action.add_argument("--list", action="store_true", help="list the steps and exit")
-    action.add_argument("--test", action="store_true", help="run the tests and exit")
+    add_actions(parser)
     parser.add_argument(
         "--model",
         metavar="SCRIPT",
-        help=f"the script to run as step 7; default: {BUILD_STEP.script}, with --resume the last one",
+        help=f"the script to run as step 7; default: {BUILD_STEP.script}, with --resume the last one; "
+        "to recognize faces: the file of a network",
     )
     parser.add_argument(
         "--quick", action="store_true", help="fewer synthetic faces and epochs: about a minute"
@@ -76,12 +93,38 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--no-venv", action="store_true", help="use this Python and its packages; install nothing"
     )
-    options = parser.parse_args()
+    options, app_flags = parser.parse_known_args()
+    if find_app(options):
+        images = ["--images", *options.images] if options.images else []
+        model = ["--model", options.model] if options.model is not None else []
+        return options, [*images, *model, *app_flags]
+    if app_flags:
+        parser.error(f"unrecognized arguments: {' '.join(app_flags)}")
     if options.model is not None and options.model not in list_build_scripts():
         parser.error(
             f"--model {options.model}: no such script. Choose from {', '.join(list_build_scripts())}."
         )
-    return options
+    return options, []
+
+
+def add_actions(parser: argparse.ArgumentParser) -> None:
+    action = parser.add_mutually_exclusive_group()
+    numbers = range(1, len(STEPS) + 1)
+    action.add_argument(
+        "--from", dest="first", type=int, choices=numbers, metavar="N", help="run steps N to 13"
+    )
+    action.add_argument("--only", nargs="+", type=int, choices=numbers, metavar="N", help="run these steps")
+    action.add_argument("--report", action="store_true", help="write results/report.html and exit")
+    action.add_argument(
+        "--compare", nargs=2, type=int, metavar="RUN", help="compare two trainings, in the report and here"
+    )
+    action.add_argument(
+        "--images", nargs="+", metavar="FILE", help="recognize the faces in these files and folders"
+    )
+    action.add_argument("--webcam", action="store_true", help="recognize faces in front of the camera")
+    action.add_argument("--page", action="store_true", help="recognize faces on a page in the browser")
+    action.add_argument("--list", action="store_true", help="list the steps and exit")
+    action.add_argument("--test", action="store_true", help="run the tests and exit")
 
 
 def write_report(compared: list[int] | None = None) -> None:

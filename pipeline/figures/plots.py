@@ -1,23 +1,21 @@
 """Draw figures in one style and save them with a footer that names their data."""
 
-import os
-import sys
 import warnings
-import webbrowser
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from annotated_types import MinLen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures.formats import FigureFormats
 from pipeline.figures.palette import EMOTION_COLORS, needs_white_text, to_rgb
+from pipeline.figures.viewer import open_file
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
@@ -28,9 +26,6 @@ matplotlib.use("Agg")  # figures are files; no window opens while plotting
 
 # A file's name may have characters that the font lacks; they are drawn as boxes.
 warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-
-FigureFormat = Literal["png", "svg", "pdf"]
-FigureFormats = Annotated[tuple[FigureFormat, ...], MinLen(1)]
 
 TRAIN_COLOR, VALIDATION_COLOR = "#0072B2", "#D55E00"
 INK, FAINT, ALERT = "#222222", "#666666", "#B00020"  # text, secondary text, warnings
@@ -106,7 +101,7 @@ def save_figure(
     plt.close(figure)
     print(f"  figure: {', '.join(f'results/{printable(file)}' for file in files)}")
     if show:
-        _open_file(paths[0])
+        open_file(paths[0])
     return paths
 
 
@@ -206,11 +201,3 @@ def _plot_track(axes: Axes, track: list[tuple[float, np.ndarray]]) -> None:
     for name, curve in zip(EMOTIONS, probabilities.T, strict=True):
         axes.plot(seconds, curve, color=EMOTION_COLORS[name], label=name, linewidth=1.8)
     axes.set(ylim=(0, 1), yticks=(0, 0.5, 1), yticklabels=("0", "50%", "100%"), ylabel="probability")
-
-
-def _open_file(path: Path) -> None:
-    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if sys.platform.startswith("linux") and not has_display:
-        print("  no display found; the figure was not opened")
-    else:
-        webbrowser.open(path.as_uri())

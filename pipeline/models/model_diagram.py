@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from pipeline.figures import plots
+from pipeline.figures.formats import FigureFormats
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
 
@@ -57,7 +58,7 @@ def describe_layer(layer: keras.layers.Layer) -> str:
 
 
 def draw_diagram(
-    model: keras.Model, name: str, store: ArtifactStore, formats: plots.FigureFormats, show: bool
+    model: keras.Model, name: str, store: ArtifactStore, formats: FigureFormats, show: bool
 ) -> None:
     """Draw the layers from left to right and save the figure as results/<name>.
 

@@ -1,10 +1,11 @@
 """Classify the faces in images, videos and CSV files of faces, with annotated copies and figures of the results."""
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -13,7 +14,6 @@ from tqdm import tqdm
 from pipeline.data import csv_reader
 from pipeline.data.image_io import IMAGE_EXTENSIONS, read_face, read_image
 from pipeline.data.pixels import stretch_contrast
-from pipeline.figures import plots
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.annotate import annotated_copy
 from pipeline.vision.face_crop import crop_face
@@ -29,6 +29,9 @@ from pipeline.workflow.flags import make_absolute
 from pipeline.workflow.formatting import format_count, printable
 from pipeline.workflow.settings import Location
 from pipeline.workflow.steps import RESULTS
+
+if TYPE_CHECKING:  # Matplotlib, which takes a second to start, is imported where a chart is drawn
+    from pipeline.figures.plots import FacePanel
 
 FaceSource = Literal["detect", "crop"]
 MAX_TRACK_AGE_S = 1.0  # for which a face that is not detected keeps its number in a video
@@ -47,11 +50,13 @@ class FileClassifier:
         tta: views of each face to average over (test-time augmentation).
         smoothing: time constant in seconds of the moving average of the probabilities in a video; 0 disables it.
         annotate: whether to write annotated copies of images and videos to results/classified/.
+        charts: whether to draw the emotions over time of each annotated video, and to keep faces for `save_gallery`.
         results: the folder of the results.
         every: classify every n-th frame of a video.
 
     Attributes:
-        first_faces: the first faces that were classified, for `save_gallery`.
+        first_faces: the first faces that were classified, for `save_gallery`; empty without `charts`.
+        first_copy: the annotated copy of the first image with a face.
     """
 
     classifier: EmotionClassifier
@@ -59,17 +64,22 @@ class FileClassifier:
     tta: int = 2
     smoothing: float = 0.4
     annotate: bool = True
+    charts: bool = False
     results: Path = RESULTS
     every: int = 1
-    first_faces: list[plots.FacePanel] = field(default_factory=list, init=False)
+    first_faces: "list[FacePanel]" = field(default_factory=list, init=False)
+    first_copy: Path | None = field(default=None, init=False)
 
     def __post_init__(self):
         self.detector = FaceDetector()
+        if self.charts:
+            importlib.import_module("matplotlib")  # that it is not installed is an error before any work
 
     def describe_run(self, images: Sequence[str], model_sha256: str) -> dict[str, Any]:
         """Return all that the results depend on; a run that was interrupted resumes only if it is the same."""
         images = [make_absolute(image, Location()) for image in images]
-        options = {name: getattr(self, name) for name in ("faces", "tta", "smoothing", "annotate", "every")}
+        names = ("faces", "tta", "smoothing", "annotate", "charts", "every")
+        options = {name: getattr(self, name) for name in names}
         return {"images": images, "model": model_sha256, **options}
 
     def classify_files(self, files: list[Path], log: ResultsLog) -> None:
@@ -118,7 +128,8 @@ class FileClassifier:
             self._add_to_gallery(crop, prediction.probabilities, path.name)
         predictions = [prediction.scaled(*image.scale) for prediction in predictions]
         if predictions and self.annotate:
-            save_image(annotated_copy(image, predictions), copy)
+            path_of_copy = save_image(annotated_copy(image, predictions), copy)
+            self.first_copy = self.first_copy or path_of_copy
         yield from to_rows(printable(path), predictions, notes=image.notes)
 
     def _classify_csv(self, path: Path) -> Iterator[Row]:
@@ -159,23 +170,30 @@ class FileClassifier:
         for note in reader.notes:
             print(f"  {printable(path)}: {note}")
             yield {"file": printable(path), "note": note}
-        if tracks and self.annotate:
+        if tracks and self.annotate and self.charts:
+            from pipeline.figures import plots
+
             name = copy.relative_to(self.results).as_posix()
             plots.save_figure(plots.plot_emotions_over_time(tracks), name, self._figure_source())
 
     def _add_to_gallery(self, pixels: np.ndarray, probabilities: np.ndarray, title: str) -> None:
-        if len(self.first_faces) < MAX_GALLERY_FACES:
+        if self.charts and len(self.first_faces) < MAX_GALLERY_FACES:
+            from pipeline.figures.plots import FacePanel
+
             title = printable(title)[-MAX_TITLE_LENGTH:]
-            self.first_faces.append(plots.FacePanel(pixels, probabilities, title))
+            self.first_faces.append(FacePanel(pixels, probabilities, title))
 
     def save_gallery(self, show: bool = False) -> None:
         """Save a figure of the first faces with their probabilities as results/new_pictures.png."""
+        if not self.first_faces:
+            return
+        from pipeline.figures import plots
+
         rows = [
             ("" if start else "New images", self.first_faces[start : start + GALLERY_COLUMNS])
             for start in range(0, len(self.first_faces), GALLERY_COLUMNS)
         ]
-        if rows:
-            plots.save_figure(plots.draw_gallery(rows), "new_pictures", self._figure_source(), show=show)
+        plots.save_figure(plots.draw_gallery(rows), "new_pictures", self._figure_source(), show=show)
 
     def _figure_source(self) -> dict[str, Any]:
         return {"is_sample": False, "label": f"new images, classified by {self.classifier.path.name}"}
@@ -203,7 +221,9 @@ def add_extension(path: Path, *extensions: str) -> Path:
     return path if path.suffix.lower() in extensions else path.with_name(path.name + extensions[0])
 
 
-def save_image(image: np.ndarray, path: Path) -> None:
-    """Save an image (height, width, 3) uint8 RGB, atomically."""
-    with atomic_write(add_extension(path, *IMAGE_EXTENSIONS)) as temporary:
+def save_image(image: np.ndarray, path: Path) -> Path:
+    """Save an image (height, width, 3) uint8 RGB, atomically; return its path, which has an extension of an image."""
+    path = add_extension(path, *IMAGE_EXTENSIONS)
+    with atomic_write(path) as temporary:
         Image.fromarray(image).save(temporary)
+    return path

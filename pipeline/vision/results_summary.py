@@ -1,6 +1,9 @@
-"""Summarize the rows of recognized faces: the first faces, the count of each emotion, and the unreadable files."""
+"""Summarize the rows of recognized faces: the first faces, the count of each emotion, and the unreadable files.
 
-from collections import Counter
+The line of a face has its file, its number, its most frequent emotion, and the mean confidence in that emotion.
+"""
+
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -36,6 +39,8 @@ class ResultsSummary:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the summary."""
+        if self.first_faces:
+            yield f"{'file':<{MAX_NAME_LENGTH}} face  emotion   confidence"
         yield from self.first_faces
         if self.emotions.total() > MAX_LISTED_FACES:
             yield f"... and {self.emotions.total() - MAX_LISTED_FACES:,} more"
@@ -59,10 +64,12 @@ def summarize_results(rows: Iterable[Row]) -> ResultsSummary:
 
 def _add_file(summary: ResultsSummary, file: str, rows: Iterable[Row]) -> None:
     emotions_of_face: dict[int, Counter[str]] = {}
+    confidences: dict[tuple[int, str], float] = defaultdict(float)  # sum by face and emotion
     is_read = True
     for row in rows:
         if "emotion" in row:
             emotions_of_face.setdefault(row["face"], Counter())[row["emotion"]] += 1
+            confidences[row["face"], row["emotion"]] += float(row["confidence"])
         elif row["note"].startswith(NOT_READ):
             summary.unread.append(row["note"])
             is_read = False
@@ -72,6 +79,9 @@ def _add_file(summary: ResultsSummary, file: str, rows: Iterable[Row]) -> None:
         summary.emotions[emotion] += 1
         if len(summary.first_faces) < MAX_LISTED_FACES:
             total = emotions.total()
+            confidence = confidences[face, emotion] / n_frames
             share = f" ({n_frames:,} of {total:,} frames)" if total > 1 else ""
             name = file[-MAX_NAME_LENGTH:]
-            summary.first_faces.append(f"{name:<{MAX_NAME_LENGTH}} {face:>4}  {emotion}{share}")
+            summary.first_faces.append(
+                f"{name:<{MAX_NAME_LENGTH}} {face:>4}  {emotion:<8}  {confidence:>10.0%}{share}"
+            )

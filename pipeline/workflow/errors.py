@@ -102,6 +102,10 @@ def _installation_hint(module: str, script: str) -> str:
         )
     if module in EXTRAS:
         return f'Run: {shell_quote(sys.executable)} -m pip install -e ".[{EXTRAS[module]}]"'
+    if (
+        Path(sys.prefix).resolve() == (ROOT / ".venv").resolve()
+    ):  # with what recognizing faces needs, and no more
+        return f'Run: {shell_quote(sys.executable)} -m pip install -e ".[train]" -c requirements/lock.txt'
     python = Path(".venv") / ("Scripts" if os.name == "nt" else "bin") / "python"
     return f"Install everything with: python3 run.py   and then run: {python} {shell_quote(script)}"
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -20,14 +21,14 @@ TERMINATION_SIGNALS: tuple[signal.Signals, ...] = (
 )
 
 
-def run_and_wait(command: list[str]) -> int:
-    """Run a command in the project's folder and return its exit status.
+def run_and_wait(command: list[str], folder: Path = ROOT) -> int:
+    """Run a command in a folder, by default the project's, and return its exit status.
 
     A signal that would end this process is passed on to the command, and the command's end is awaited. Then the
     status is 128 plus the number of the signal.
     """
     environment = os.environ | {"PYTHONUTF8": "1"}  # some terminals cannot show a progress bar otherwise
-    with _passing_on_signals() as signals, subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+    with _passing_on_signals() as signals, subprocess.Popen(command, cwd=folder, env=environment) as process:
         signals.pass_on_to(process)
         status = process.wait()
         signals.process = None

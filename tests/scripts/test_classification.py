@@ -38,8 +38,7 @@ def test_new_images_need_no_data(untrained):
     Image.fromarray(skimage.data.coffee()).save(folder / "nobody.jpg")
     (folder / "text.jpg").write_text("This is text.")
     names = ("=1+1.png", "nobody.jpg", "text.jpg")
-    output = untrained.run("Classification.py", "--images", *names, "--formats", "csv", "jsonl")
-    assert "no report on the test split" in output and "predictions" in output
+    output = untrained.run("Classification.py", "--images", *names, "--formats", "csv", "jsonl", "--charts")
     assert f"{model_zoo.DEFAULT_MODEL.name}, trained on" in output
     assert "1 face (Happy 1); 1 file without a face; 1 not read" in output
     assert "Traceback" not in output and "Warning" not in output
@@ -56,6 +55,16 @@ def test_new_images_need_no_data(untrained):
 def list_logs(project: Project) -> list[Path]:
     """Return the logs of unfinished runs."""
     return list(project.results.glob("classification-*.unfinished.jsonl"))
+
+
+def test_the_annotated_copy_of_an_image_is_named_and_no_chart_is_drawn_unasked(untrained):
+    folder = untrained.root.parent
+    load_astronaut().save(folder / "alone.png")
+    charts = set(untrained.results.glob("*.png"))
+    output = untrained.run("Classification.py", "--images", "alone.png")
+    assert "results/classified/alone.png" in output and "100%" in output
+    assert set(untrained.results.glob("*.png")) == charts
+    assert max(map(len, output.splitlines())) <= 100
 
 
 def test_a_run_without_a_readable_file_fails_and_keeps_the_previous_results(untrained):
@@ -153,3 +162,13 @@ def test_the_test_split_is_reported(project):
         assert report[emotion]["recall"] == pytest.approx(2 / 3) and emotion in output
     assert (project.results / "examples.png").is_file()
     assert not (project.results / "classification.csv").exists()
+
+
+def test_new_images_are_not_recorded_as_a_run_of_the_step(finished, tmp_path):
+    """--resume would otherwise take the report of the test split for up to date, and repeat the images."""
+    project = finished.copy(tmp_path / "copy")
+    load_astronaut().save(tmp_path / "me.png")
+    output = project.run("Classification.py", "--images", "me.png")
+    assert "precision" not in output and "Happy" in output
+    (project.results / "examples.png").unlink()
+    assert "precision" in project.run("run.py", "--no-venv", "--resume", "--only", 12)

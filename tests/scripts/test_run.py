@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import wait_for_epochs
+from helpers import load_astronaut, wait_for_epochs
 
 from pipeline.data import csv_reader
 from pipeline.workflow.steps import STEPS
@@ -126,6 +126,22 @@ def test_resume_reruns_all_steps_that_depend_on_a_new_dataset(finished, tmp_path
         "the network is the same for any faces"
     )
     assert "DATA: DATASET.CSV (300 FACES)" in printed
+
+
+def test_images_are_recognized_from_any_folder_with_the_flags_of_the_script(project):
+    load_astronaut().save(project.root.parent / "me.png")
+    model = Path(project.root.name) / "models" / "Compact.tflite"
+    flags = ("--no-venv", "--images", "me.png", "--formats", "jsonl", "--model", model)
+    printed = project.run("run.py", *flags)
+    assert "Happy" in printed and "Compact.tflite" in printed and "Report:" not in printed
+    assert (project.results / "classification.jsonl").exists() and not project.data.joinpath(
+        "manifest.json"
+    ).exists()
+
+
+@pytest.mark.parametrize("action", [(), ("--only", 3), ("--report",)])
+def test_a_flag_of_another_script_is_an_error(project, action):
+    assert "--formats" in project.run("run.py", "--no-venv", *action, "--formats", "csv", status=2)
 
 
 def test_invalid_manifest_is_an_error_with_a_remedy(project):

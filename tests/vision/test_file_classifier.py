@@ -121,7 +121,7 @@ def test_copies_of_files_from_several_folders_have_different_paths(classify, tmp
         (tmp_path / "b" / "y.mp4").rename(tmp_path / "b" / f"y.{extension}")
     before = {place: (tmp_path / place).read_bytes() for place in places}
     monkeypatch.chdir(tmp_path / "work")
-    rows = classify("../a/x.jpg", tmp_path / "b", "in/z.jpg")
+    rows = classify("../a/x.jpg", tmp_path / "b", "in/z.jpg", charts=True)
     assert {Path(row["file"]).name for row in rows} == {"x.jpg", "y.avi", "y.mov", "y.png", "z.jpg"}
     copies = tmp_path / "results" / "classified"
     video_copies = ["b/y.avi.mp4", "b/y.avi.png", "b/y.mov.mp4", "b/y.mov.png"]
@@ -195,10 +195,17 @@ def test_files_without_permission_have_a_reason(classify, tmp_path):
     assert rows[4]["file"] == "f/g" and rows[4]["note"].startswith("not read: ")
 
 
+def test_charts_without_matplotlib_are_an_error_before_any_work(classifier, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ModuleNotFoundError):
+        FileClassifier(classifier, charts=True)
+    FileClassifier(classifier)
+
+
 def test_a_run_is_described_by_all_that_its_results_depend_on(tmp_path, monkeypatch, classifier):
     """An interrupted run in another folder, where a relative path names another file, is not resumed."""
-    options = {"faces": "detect", "tta": 2, "smoothing": 0.4, "annotate": True}
-    changes = {"faces": "crop", "tta": 1, "smoothing": 0.0, "annotate": False}
+    options = {"faces": "detect", "tta": 2, "smoothing": 0.4, "annotate": True, "charts": False}
+    changes = {"faces": "crop", "tta": 1, "smoothing": 0.0, "annotate": False, "charts": True}
     metadata = FileClassifier(classifier, **options).describe_run(["x.png"], "abc")
     descriptions = [metadata]
     for name, value in changes.items():

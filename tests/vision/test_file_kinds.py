@@ -151,7 +151,7 @@ def run(tmp_path_factory) -> Run:
     twice = list(folder.glob("valid/\udcff.png"))
     files = find_inputs([str(path) for path in (folder, folder / "missing.jpg", *twice)])
     classifier = EmotionClassifier(MODEL)
-    file_classifier = FileClassifier(classifier, smoothing=SMOOTHING_S, results=results)
+    file_classifier = FileClassifier(classifier, smoothing=SMOOTHING_S, charts=True, results=results)
     with ResultsLog(results / "classification", {}) as log, pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "RESULTS", results)
         file_classifier.classify_files(files, log)

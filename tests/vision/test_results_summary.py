@@ -6,8 +6,8 @@ from pipeline.vision.results_summary import MAX_LISTED_FACES, summarize_results
 from pipeline.vision.results_table import Row
 
 
-def face_row(file: str, face: int = 1, emotion: str = "Happy") -> Row:
-    return {"file": file, "face": face, "emotion": emotion}
+def face_row(file: str, face: int = 1, emotion: str = "Happy", confidence: float = 0.9) -> Row:
+    return {"file": file, "face": face, "emotion": emotion, "confidence": confidence}
 
 
 def test_a_face_of_a_video_counts_once_with_its_most_frequent_emotion():
@@ -15,7 +15,18 @@ def test_a_face_of_a_video_counts_once_with_its_most_frequent_emotion():
     rows = [face_row("a.mp4", face, emotion) for emotion in emotions for face in (1, 2)]
     summary = summarize_results(rows)
     assert summary.emotions == {"Happy": 2}
-    assert all("Happy (2 of 3 frames)" in line for line in summary.first_faces)
+    assert all("Happy" in line and "(2 of 3 frames)" in line for line in summary.first_faces)
+
+
+def test_a_face_has_its_mean_confidence_in_its_emotion():
+    rows = [
+        face_row("a.mp4", 1, "Sad", 0.99),
+        face_row("a.mp4", 1, confidence=0.6),
+        face_row("a.mp4", 1, confidence=0.8),
+    ]
+    (line,) = summarize_results([*rows, face_row("b.png", confidence=0.512)]).first_faces[:1]
+    assert "70%" in line
+    assert "51%" in summarize_results([face_row("b.png", confidence=0.512)]).first_faces[0]
 
 
 def test_a_video_with_frames_without_a_face_is_not_a_file_without_a_face():
@@ -49,7 +60,8 @@ def test_counts_agree_with_their_nouns():
 def test_only_the_first_faces_are_listed():
     rows = (face_row(f"{index}.png") for index in range(MAX_LISTED_FACES + 1_005))
     lines = list(summarize_results(rows).lines())
-    assert len(lines) == MAX_LISTED_FACES + 2 and "1,005 more" in lines[MAX_LISTED_FACES]
+    assert len(lines) == 1 + MAX_LISTED_FACES + 2 and "1,005 more" in lines[1 + MAX_LISTED_FACES]
+    assert all(len(line) <= 98 for line in lines)
 
 
 def test_without_any_face_the_summary_mentions_the_flag_for_cropped_faces():

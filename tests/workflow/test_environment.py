@@ -13,7 +13,7 @@ from pipeline.workflow.steps import ROOT
 
 @pytest.fixture
 def commands(tmp_path, monkeypatch) -> list[list[str]]:
-    """The commands that were run, in an empty folder instead of the project's .venv; each succeeds."""
+    """The commands that were run, in an empty folder instead of the project's .venv, without uv; each succeeds."""
     recorded = []
 
     def record(command: list[str]) -> int:
@@ -26,35 +26,91 @@ def commands(tmp_path, monkeypatch) -> list[list[str]]:
     monkeypatch.setattr(environment, "VENV_PYTHON", tmp_path / ".venv" / "bin" / "python")
     monkeypatch.setattr(environment, "STAMP", tmp_path / ".venv" / "installed.json")
     monkeypatch.setattr(environment, "run_and_wait", record)
+    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     return recorded
 
 
 def test_venv_is_created_and_the_locked_versions_are_installed_into_it(commands):
     environment.install()
     create, install = commands
-    assert create[1:3] == ["-m", "venv"] and install[0] == str(environment.VENV_PYTHON)
-    assert install[install.index("--constraint") + 1] == str(environment.LOCK) and "." in install
+    assert create[1:3] == ["-m", "venv"] and install[:3] == [str(environment.VENV_PYTHON), "-m", "pip"]
+    assert install[install.index("--constraint") + 1] == str(environment.LOCK) and ".[train]" in install
+
+
+def test_recognizing_faces_installs_no_extra(commands):
+    environment.install("recognize")
+    assert "." in commands[1]
+
+
+def test_uv_installs_where_it_is_on_the_path(commands, monkeypatch):
+    monkeypatch.setattr(environment.shutil, "which", {"uv": "/bin/uv"}.get)
+    environment.install(use_lock=False)
+    install = commands[1]
+    assert install[:3] == ["/bin/uv", "pip", "install"] and "--upgrade-strategy" not in install
+    assert install[install.index("--python") + 1] == str(environment.VENV_PYTHON)
+    assert len(commands) == 2 and environment.STAMP.exists()
+
+
+def test_pip_installs_where_uv_fails(commands, monkeypatch):
+    """uv does not read the settings of pip, such as a mirror of the package index."""
+    record = environment.run_and_wait
+    monkeypatch.setattr(environment.shutil, "which", {"uv": "/bin/uv"}.get)
+    monkeypatch.setattr(
+        environment, "run_and_wait", lambda command: record(command) or command[0] == "/bin/uv"
+    )
+    environment.install()
+    assert [command[0] for command in commands[1:]] == ["/bin/uv", str(environment.VENV_PYTHON)]
+    assert environment.STAMP.exists()
+
+
+def test_ctrl_c_in_uv_does_not_start_pip(commands, monkeypatch):
+    record = environment.run_and_wait
+    monkeypatch.setattr(environment.shutil, "which", {"uv": "/bin/uv"}.get)
+    monkeypatch.setattr(
+        environment,
+        "run_and_wait",
+        lambda command: record(command) or (command[0] == "/bin/uv") * 130,
+    )
+    with pytest.raises(SystemExit) as exit_info:
+        environment.install()
+    assert exit_info.value.code == 130 and len(commands) == 2
 
 
 def test_weights_for_transfer_learning_are_installed_without_their_dependencies(commands):
-    environment.install(("test",))
-    assert ".[test]" in commands[1] and "--no-deps" not in commands[1]
+    environment.install("test")
+    assert ".[page,test,train]" in commands[1] and "--no-deps" not in commands[1]
     assert "--no-deps" in commands[2] and str(environment.NO_DEPENDENCIES) in commands[2]
 
 
 def test_installed_packages_are_not_installed_again(commands):
-    environment.install(("test",))
+    environment.install("test")
     commands.clear()
-    environment.install(("test",))
-    environment.install()
+    for purpose in environment.EXTRAS:
+        environment.install(purpose)
     assert commands == []
 
 
 def test_a_new_extra_is_added_to_those_installed(commands):
-    environment.install(("page",))
+    environment.install("recognize")
     commands.clear()
-    environment.install(("test",))
-    assert ".[page,test]" in commands[0]
+    environment.install("page")
+    environment.install("train")
+    assert ".[page]" in commands[0] and ".[page,train]" in commands[1]
+
+
+def test_an_active_environment_of_another_tool_is_left_as_it_is(commands, monkeypatch):
+    environment.VENV_PYTHON.parent.mkdir(parents=True)
+    environment.VENV_PYTHON.touch()
+    monkeypatch.setattr(sys, "prefix", str(environment.VENV))
+    environment.install()
+    assert commands == []
+    environment.STAMP.write_text('{"digest": "of an older version", "extras": []}', encoding="utf-8")
+    environment.install()
+    assert len(commands) == 1
+
+
+def test_the_sizes_of_all_purposes_are_known():
+    assert environment.SIZES.keys() == environment.EXTRAS.keys()
 
 
 def test_a_changed_lock_or_the_newest_versions_are_installed(commands, tmp_path, monkeypatch):
