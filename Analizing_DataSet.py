@@ -33,7 +33,7 @@ class Settings:
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    table, source = store.read("dataset"), store.read("source")
+    table, source = store.read("dataset"), store.read("source", track=False)
     analysis = {
         "data": source["label"],
         "counts": count_by_emotion(table),

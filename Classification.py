@@ -90,7 +90,7 @@ def report_test_split(settings: Settings, store: ArtifactStore) -> None:
     from pipeline.figures import plots
 
     predictions = Predictions(**store.read("predictions")["test"])
-    source, faces = store.read("source"), store.read("test_x")
+    source, faces = store.read("source", track=False), store.read("test_x")
     options = {"labels": range(len(EMOTIONS)), "target_names": EMOTIONS, "zero_division": 0}
     print(classification_report(predictions.labels, predictions.predicted, digits=3, **options))
     report = classification_report(predictions.labels, predictions.predicted, output_dict=True, **options)

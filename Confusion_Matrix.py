@@ -36,7 +36,7 @@ class Settings:
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     predictions = Predictions(**store.read("predictions")["test"])
-    faces, source = store.read("test_x"), store.read("source")
+    faces, source = store.read("test_x"), store.read("source", track=False)
     counts, shares = confusion_counts(predictions), confusion_shares(predictions)
     figure = plot_matrices(counts, shares)
     plots.save_figure(figure, "confusion_matrix", source, settings.figures, settings.show, store)

@@ -28,6 +28,7 @@ from annotated_types import Ge, Le
 
 from pipeline.data import csv_reader, fer2013, sources, synthetic_faces
 from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
+from pipeline.data.image_io import IMAGE_EXTENSIONS
 from pipeline.data.sources import DataSource
 from pipeline.data.splits import Percentages, fill_splits
 from pipeline.data.votes import VOTE_COLUMNS, read_votes
@@ -62,7 +63,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         print("  FER2013 not found; generating synthetic faces. See README.md for how to get FER2013.")
         source = DataSource(write_sample(settings))
     for path in source.dependencies:
-        store.add_dependency(path)
+        store.add_dependency(path, IMAGE_EXTENSIONS)
     table, passed_over, form = source.read()
     kind = "synthetic faces" if is_sample else form
     votes = load_votes(settings.votes, kind, table, store)

@@ -98,7 +98,7 @@ def evaluate_voters(predictions: Predictions, majority: np.ndarray, n_bins: int)
 
 def describe_run(trained: dict[str, Any], model: keras.Model, store: ArtifactStore) -> dict[str, Any]:
     """Return the part of results/metrics.json that names the data, the network and its training."""
-    history, source = store.read("history"), store.read("source")
+    history, source = store.read("history"), store.read("source", track=False)
     facts = {
         "data": source["label"],
         "is_sample": source["is_sample"],

@@ -37,7 +37,7 @@ class Settings:
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    table, source = store.read("dataset"), store.read("source")
+    table, source = store.read("dataset"), store.read("source", track=False)
     figure = plot_faces(table, settings.faces, np.random.default_rng(settings.seed))
     plots.save_figure(figure, "emotions", source, settings.figures, settings.show)
     plots.save_figure(plot_mean_faces(table), "mean_faces", source, settings.figures, settings.show)

@@ -28,7 +28,7 @@ class Settings:
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    history, source = store.read("history"), store.read("source")
+    history, source = store.read("history"), store.read("source", track=False)
     best_epoch = int(np.argmax(history["val_accuracy"])) + 1
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.2))
     plot_curves(left, history, "accuracy", best_epoch, "{:.1%}")

@@ -32,7 +32,7 @@ class Settings:
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    analysis, source = store.read("analysis"), store.read("source")
+    analysis, source = store.read("analysis"), store.read("source", track=False)
     counts = pd.DataFrame(analysis["counts"]).rename(columns=SPLITS)  # rows are sorted, largest emotion first
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8), width_ratios=(1, 1.25))
     plot_counts(left, counts.sum(axis=1))

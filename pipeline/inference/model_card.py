@@ -53,7 +53,7 @@ def build_model_card(
         formats: File name -> the measurements of pipeline.inference.export.
         store: The artifacts of steps 2 to 9.
     """
-    metrics, history, source = store.read("metrics"), store.read("history"), store.read("source")
+    metrics, history, source = store.read("metrics"), store.read("history"), store.read("source", track=False)
     return {
         "name": name,
         "network": metrics["network"],

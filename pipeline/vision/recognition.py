@@ -104,7 +104,7 @@ def load_classifier(
 
 
 def _load_trained_classifier(store: ArtifactStore) -> EmotionClassifier:
-    packed, trained_on = store.read("trained_model"), store.read("source")["label"]
+    packed, trained_on = store.read("trained_model"), store.read("source", track=False)["label"]
 
     from pipeline.models import serialization  # starts TensorFlow
 

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.workflow import safe_pickle
 from pipeline.workflow.atomic_io import temporary_path, write_json
-from pipeline.workflow.fingerprint import compute_fingerprint, compute_sha256, has_changed
+from pipeline.workflow.fingerprint import compute_fingerprint, compute_sha256, find_changed
 from pipeline.workflow.formatting import format_command
 from pipeline.workflow.manifest import last_arguments, list_ancestors, open_regular, read_manifest
 from pipeline.workflow.steps import DATA, STEPS
@@ -59,7 +59,7 @@ class ArtifactStore:
         self.outputs: dict[str, str] = {}
         self.external_files: dict[str, dict[str, Any]] = {}
         self._obsolete: set[str] = set()  # artifacts that `record_step` deletes
-        self._has_changed: dict[str, bool] = {}  # path of an external file -> result of its one check
+        self._checked_files: dict[str, str] = {}  # the memory of `find_changed`
 
     # ----------------------------------------------------------------------------------------------
     # Reading
@@ -142,17 +142,18 @@ class ArtifactStore:
                 raise ValueError(
                     f"{name} in data/ is stale: its input {source} has changed. {_remedy(entry)}"
                 )
-        for path, fingerprint in entry["external_files"].items():
-            if path not in self._has_changed:
-                self._has_changed[path] = has_changed(self.folder.parent / path, fingerprint)
-            if self._has_changed[path]:
-                raise ValueError(f"{name} in data/ is stale: {Path(path).name} has changed. {_remedy(entry)}")
+        if path := find_changed(entry["external_files"], self.folder.parent, self._checked_files):
+            raise ValueError(f"{name} in data/ is stale: {Path(path).name} has changed. {_remedy(entry)}")
 
     # ----------------------------------------------------------------------------------------------
     # Writing
     # ----------------------------------------------------------------------------------------------
-    def add_dependency(self, path: Path) -> dict[str, Any]:
+    def add_dependency(self, path: Path, suffixes: Sequence[str] = ()) -> dict[str, Any]:
         """Record a file or folder outside data/, existing or not, as an input of what is written afterwards.
+
+        Args:
+            path: The file or folder.
+            suffixes: Of the files that are read from a folder, in lower case; empty: all.
 
         Returns:
             Its fingerprint, with "sha256".
@@ -160,8 +161,8 @@ class ArtifactStore:
         # A path within the project is stored relative to it, so that the project's folder can be moved.
         is_inside = path.is_relative_to(self.folder.parent)
         name = str(path.relative_to(self.folder.parent) if is_inside else path)
-        self.external_files[name] = compute_fingerprint(path)
-        self._has_changed[name] = False
+        self.external_files[name] = compute_fingerprint(path, suffixes)
+        self._checked_files[name] = ""
         return self.external_files[name]
 
     def write(self, **artifacts: Any) -> None:

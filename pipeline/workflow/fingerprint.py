@@ -1,8 +1,15 @@
-"""Detect whether a file or folder outside data/ has changed since a step read it."""
+"""Detect whether a file or folder outside data/ has changed since a step read it.
+
+The fingerprint of a folder covers the files that are read from it, by relative path and content: a file manager that
+adds its own files, a copy with other times, and another place of the project change nothing.
+"""
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
+
+Fingerprint = dict[str, Any]
 
 
 def compute_sha256(file: BinaryIO) -> str:
@@ -23,30 +30,89 @@ def compute_folder_sha256(folder: Path) -> str:
     return sha256.hexdigest()
 
 
-def compute_fingerprint(path: Path) -> dict[str, Any]:
-    """Return the SHA-256 of a file's content or a folder's listing, and a file's size and time.
+def compute_fingerprint(path: Path, suffixes: Sequence[str] = ()) -> Fingerprint:
+    """Return what identifies the content of a file or folder.
 
-    A path that does not exist has a fingerprint too, so that a file that appears counts as a change.
+    Args:
+        path: The file or folder. One that does not exist has a fingerprint too, so that a file that appears counts as
+            a change.
+        suffixes: Of the files that are read from a folder, in lower case; empty: all.
+
+    Returns:
+        `sha256` of the content, "" without a file or folder; `stat`, of sizes and times, by which most changes are
+        excluded without reading the content; and `suffixes`.
     """
+    fingerprint = {"sha256": "", "stat": _compute_stat(path, suffixes), "suffixes": list(suffixes)}
     if path.is_dir():
-        listing = "\n".join(f"{inner} {_size_and_time(inner)}" for inner in sorted(path.rglob("*")))
-        return {"sha256": hashlib.sha256(listing.encode()).hexdigest(), "size_and_time": None}
-    if not path.is_file():  # or a device or a FIFO, which is not read
-        return {"sha256": "", "size_and_time": None}
-    with open(path, "rb") as file:
-        return {"sha256": compute_sha256(file), "size_and_time": _size_and_time(path)}
+        sha256 = hashlib.sha256()
+        for inner in _list_files(path, suffixes):
+            sha256.update(f"{_relative_name(inner, path)}\0{_hash_file(inner)}\n".encode())
+        fingerprint["sha256"] = sha256.hexdigest()
+    elif path.is_file():  # not a device or a FIFO, which could block or never end
+        fingerprint["sha256"] = _hash_file(path)
+    return fingerprint
 
 
-def has_changed(path: Path, fingerprint: dict[str, Any]) -> bool:
-    """Return whether a file or folder differs from its fingerprint; one that was deleted counts as unchanged.
+def find_changed(
+    fingerprints: Mapping[str, Fingerprint], root: Path, memory: dict[str, str] | None = None
+) -> str:
+    """Return the first path whose content differs from its fingerprint, or "" if there is none.
 
-    The content is read only where size or time differ.
+    A file that was deleted counts as unchanged, and so does one that appeared with the content of another one: it was
+    renamed or copied.
+
+    Args:
+        fingerprints: By the path, relative to `root` or absolute.
+        root: The project's folder.
+        memory: By the path, SHA-256 of the content that was found changed, "" for an unchanged one. It is read
+            and extended, so that each path is checked once.
     """
-    if not path.exists() or (path.is_file() and _size_and_time(path) == fingerprint["size_and_time"]):
-        return False
-    return compute_fingerprint(path)["sha256"] != fingerprint["sha256"]
+    memory = {} if memory is None else memory
+    known = {fingerprint["sha256"] for fingerprint in fingerprints.values()}
+    for name, fingerprint in fingerprints.items():
+        if name not in memory:
+            memory[name] = _read_changed(root / name, fingerprint)
+        if memory[name] and (fingerprint["sha256"] or memory[name] not in known):
+            return name
+    return ""
 
 
-def _size_and_time(path: Path) -> list[int]:
+def _read_changed(path: Path, fingerprint: Fingerprint) -> str:
+    """Return the SHA-256 of a path's content if it differs from the fingerprint's, otherwise ""."""
+    stat, suffixes = fingerprint["stat"], fingerprint["suffixes"]
+    if not path.exists() or (stat and _compute_stat(path, suffixes) == stat):
+        return ""
+    sha256 = compute_fingerprint(path, suffixes)["sha256"]
+    return "" if sha256 == fingerprint["sha256"] else sha256 or "not a regular file"
+
+
+def _compute_stat(path: Path, suffixes: Sequence[str]) -> str:
+    if path.is_dir():
+        listing = (
+            f"{_relative_name(file, path)}\0{_format_stat(file)}" for file in _list_files(path, suffixes)
+        )
+        return hashlib.sha256("\n".join(listing).encode()).hexdigest()
+    return _format_stat(path) if path.is_file() else ""
+
+
+def _list_files(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    """Yield the files in a folder, sorted, without hidden ones and those that macOS adds to archives."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        is_system_file = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        if not is_system_file and path.is_file() and (not suffixes or path.suffix.lower() in suffixes):
+            yield path
+
+
+def _hash_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return compute_sha256(file)
+
+
+def _relative_name(path: Path, folder: Path) -> str:
+    return ascii(path.relative_to(folder).as_posix())  # a name need not be valid Unicode
+
+
+def _format_stat(path: Path) -> str:
     stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+    return f"{stat.st_size} {stat.st_mtime_ns}"

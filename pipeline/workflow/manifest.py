@@ -47,7 +47,8 @@ class Fingerprint(TypedDict):
     __pydantic_config__ = STRICT  # type: ignore[misc]
 
     sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
-    size_and_time: list[int] | None
+    stat: str
+    suffixes: list[str]
 
 
 class Entry(TypedDict):

@@ -69,7 +69,7 @@ def plan_resume(step: Step, arguments: list[str] | None) -> tuple[list[str], boo
     """
     from pipeline.workflow.artifacts import ArtifactStore  # here, because it needs packages from .venv
     from pipeline.workflow.code_hash import hash_step_code
-    from pipeline.workflow.fingerprint import has_changed
+    from pipeline.workflow.fingerprint import find_changed
     from pipeline.workflow.manifest import last_arguments
 
     store = ArtifactStore()
@@ -82,7 +82,7 @@ def plan_resume(step: Step, arguments: list[str] | None) -> tuple[list[str], boo
         return arguments, False
     if (record["code"], record["arguments"]) != (hash_step_code(step.script), arguments):
         return arguments, False
-    if any(has_changed(ROOT / path, previous) for path, previous in record["external_files"].items()):
+    if find_changed(record["external_files"], ROOT):
         return arguments, False
     for name, sha256 in (record["inputs"] | record["outputs"]).items():
         entry = manifest["artifacts"].get(name, {})

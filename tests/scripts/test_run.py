@@ -118,6 +118,17 @@ def test_resume_detects_a_dataset_that_appears(project, small_table, name):
     assert not project.store().read("source")["is_sample"]
 
 
+def test_a_renamed_dataset_makes_no_later_step_stale(project, small_table):
+    csv_reader.write_csv(small_table, project.root / "Dataset.csv")
+    project.run("Load_dataSets.py")
+    project.run("Analizing_DataSet.py")
+    (project.root / "Dataset.csv").rename(project.root / "fer2013.csv")
+    assert executed_steps(project.run("run.py", "--no-venv", "--resume", "--only", 2, 3)) == []
+    project.run("Load_dataSets.py")
+    assert "fer2013.csv" in project.store().read("source")["label"]
+    assert executed_steps(project.run("run.py", "--no-venv", "--resume", "--only", 2, 3)) == []
+
+
 def test_resume_reruns_all_steps_that_depend_on_a_new_dataset(finished, tmp_path, small_table):
     project = finished.copy(tmp_path / "copy")
     csv_reader.write_csv(small_table, project.root / "Dataset.csv")

@@ -1,11 +1,15 @@
 """Test that the private folder of a page that was killed is deleted, and only that."""
 
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
 from filelock import FileLock
+from helpers import ROOT
 
 from pipeline.web import private_dir
 
@@ -56,3 +60,27 @@ def test_private_folder_is_for_gradio_and_tempfile(tmp_path, monkeypatch):
     assert files.parent.parent == tmp_path and os.environ["GRADIO_TEMP_DIR"] == str(files)
     assert tempfile.gettempdir() == str(files)
     assert os.name == "nt" or files.parent.stat().st_mode & 0o077 == 0
+
+
+SERVE = """
+import time
+from pipeline.web.private_dir import create_private_dir
+from pipeline.workflow.processes import exit_on_termination
+with exit_on_termination():
+    (create_private_dir() / "upload.jpg").write_bytes(b"face")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_folder_of_a_process_that_a_signal_ends_is_deleted(tmp_path, name):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n" and list(tmp_path.rglob("upload.jpg"))
+    process.send_signal(getattr(signal, name))
+    process.communicate()
+    assert list(tmp_path.iterdir()) == []

@@ -59,7 +59,7 @@ ALTERATIONS = {
     "no external files": set_entry(external_files=None),
     "external file without a fingerprint": set_entry(external_files={"a.csv": {}}),
     "external file with a NUL": set_entry(
-        external_files={"a\0": {"sha256": OTHER_SHA256, "size_and_time": None}}
+        external_files={"a\0": {"sha256": OTHER_SHA256, "stat": "", "suffixes": []}}
     ),
     "computed from itself": set_entry(inputs={"first": OTHER_SHA256}),
     "computed from each other": set_entry(inputs={"second": OTHER_SHA256}),
@@ -115,7 +115,7 @@ def test_a_manifest_that_is_no_regular_file_is_refused(tmp_path, kind):
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin"])
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 def test_an_external_file_that_is_a_device_is_not_read(store, path):
-    fingerprint = {"sha256": OTHER_SHA256, "size_and_time": None}
+    fingerprint = {"sha256": OTHER_SHA256, "stat": "", "suffixes": []}
     alter(store, set_entry(external_files={path: fingerprint}))
     with pytest.raises(ValueError, match="stale"):
         store.read("first")
@@ -131,6 +131,6 @@ def test_deeply_nested_settings_are_kept(store):
 
 def test_a_path_that_is_not_unicode_is_kept(store):
     name = os.fsdecode(b"data set \xff.csv")
-    store.external_files[name] = {"sha256": "", "size_and_time": None}
+    store.external_files[name] = {"sha256": "", "stat": "", "suffixes": []}
     store.write(third=3)
     assert list(store.entry("third")["external_files"]) == [name]
