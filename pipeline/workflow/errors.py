@@ -90,8 +90,20 @@ def _excepthook(kind: type[BaseException], error: BaseException, trace: Tracebac
             f"{error.name} is not installed in {sys.executable}. {_installation_hint(error.name, script)}"
         )
         print(f"{script}: {message}", file=sys.stderr, flush=True)
+    elif message := _explain_settings(error, trace):
+        print(f"{script}: {message}", file=sys.stderr, flush=True)
     else:
         sys.__excepthook__(kind, error, trace)
+
+
+def _explain_settings(error: BaseException, trace: TracebackType | None) -> str:
+    """Return an explanation if the error is in a value of the script's class `Settings`, otherwise ""."""
+    try:
+        from pipeline.workflow.settings_errors import explain_settings_error  # imports other libraries
+
+        return explain_settings_error(Path(sys.argv[0]), error, trace)
+    except Exception:  # the error that was to be explained is shown instead
+        return ""
 
 
 def _installation_hint(module: str, script: str) -> str:
