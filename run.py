@@ -23,6 +23,7 @@ Further flags of these three scripts can follow, such as --model models/Strong.t
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,10 @@ from pipeline.workflow.python_version import SUPPORTED_VERSIONS, explain_unsuppo
 
 if sys.version_info[:2] not in SUPPORTED_VERSIONS:  # before any import that an older Python cannot parse
     sys.exit(explain_unsupported_python(sys.version_info))
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # which `python -P` leaves out
+
+from pipeline.workflow.errors import format_error
 
 from pipeline.workflow import environment, runner
 from pipeline.workflow.processes import run_and_wait
@@ -142,4 +147,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:  # between two steps
         sys.exit("run.py: Interrupted. Continue with the same command and --resume.")
     except (ValueError, OSError) as error:  # data/ or results/ holds a file that the steps did not write
-        sys.exit(f"run.py: {error}")
+        sys.exit(f"run.py: {format_error(error)}")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -95,7 +96,20 @@ def _install_project(command: list[str], extras: list[str], version_flags: list[
     return True
 
 
+def _check_writable() -> None:
+    """Exit with a message if nothing can be written to the project's folder."""
+    try:
+        with tempfile.TemporaryFile(dir=ROOT):
+            pass
+    except OSError as error:
+        sys.exit(
+            f"run.py: {ROOT} cannot be written ({error.strerror}). Copy the project to a folder of your own and run "
+            "it there, or use an installed environment with --no-venv."
+        )
+
+
 def _create_venv() -> None:
+    _check_writable()
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
         sys.exit(

@@ -24,6 +24,20 @@ MACHINE_ERRORS = DISK_FULL_ERRORS | {errno.ENOMEM, errno.EMFILE, errno.ENFILE, e
 EXTRAS = {"gradio": "page"}  # library -> the extra in pyproject.toml that installs it
 
 
+def open_closed_streams() -> None:
+    """Open the standard streams that the process was started without, as by `>&-`; what is written there is lost."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(
+                os.devnull, os.O_RDWR
+            )  # often the closed descriptor itself, the lowest that is free
+            if null != descriptor:
+                os.dup2(null, descriptor)
+                os.close(null)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 @contextmanager
 def exit_on_error(script: str) -> Iterator[None]:
     """Turn an error of input, disk, memory or a package into a message and exit status 1.
@@ -46,6 +60,8 @@ def format_error(error: BaseException) -> str:
         return f"Not enough memory ({error}). Close other programs or process less data at once."
     if isinstance(error, OSError) and error.errno in DISK_FULL_ERRORS:
         return "The disk is full. Existing results are intact; free some space and run it again."
+    if isinstance(error, BrokenPipeError):
+        return "The program that reads the output has ended. Existing results are intact."
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}. Check the path and its permissions."
     return str(error)
@@ -123,3 +139,4 @@ def _installation_hint(module: str, script: str) -> str:
 
 
 sys.excepthook = _excepthook
+open_closed_streams()

@@ -28,6 +28,7 @@ def run_and_wait(command: list[str], folder: Path = ROOT) -> int:
     status is 128 plus the number of the signal.
     """
     environment = os.environ | {"PYTHONUTF8": "1"}  # some terminals cannot show a progress bar otherwise
+    environment.pop("PYTHONSAFEPATH", None)  # the scripts import from their own folder
     with _passing_on_signals() as signals, subprocess.Popen(command, cwd=folder, env=environment) as process:
         signals.pass_on_to(process)
         status = process.wait()

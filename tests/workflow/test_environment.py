@@ -1,6 +1,8 @@
 """run.py installs the packages once, again after a change, and explains a failure."""
 
+import errno
 import importlib.util
+import os
 import re
 import sys
 from pathlib import Path
@@ -184,3 +186,15 @@ def test_locked_versions_have_no_known_vulnerability(package, floor):
         if package == "keras" and ">= '3.11'" in marker:
             floor = (3, 14)
         assert tuple(map(int, version.split("."))) >= floor, f"{package} {version}"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_folder_that_cannot_be_written_is_named(commands, monkeypatch, number):
+    def refuse(dir):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(environment.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(SystemExit, match="cannot be written") as caught:
+        environment.install()
+    assert str(environment.ROOT) in str(caught.value) and "apt" not in str(caught.value)
+    assert commands == []
