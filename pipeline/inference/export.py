@@ -5,14 +5,12 @@ hold the network as step 8 trained it, which takes float32 in [0, 1]. The labels
 can hold them.
 """
 
-import shutil
 import statistics
 import tempfile
 import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +22,7 @@ from pipeline.data.fer2013 import EMOTIONS, SIDE
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import serialization
 from pipeline.models.backend import keras
-from pipeline.workflow.atomic_io import atomic_write
+from pipeline.workflow.atomic_io import atomic_folder, atomic_write
 from pipeline.workflow.fingerprint import compute_folder_sha256, compute_sha256
 from pipeline.workflow.logging import suppress_output
 
@@ -157,7 +155,8 @@ def export_checked(
     missing = [package for package in export_format.packages if find_spec(package) is None]
     if missing:
         raise ImportError(f"{name} needs packages: python3 -m pip install {' '.join(missing)}")
-    with atomic_path(path) as temporary:
+    write_atomically = atomic_write if path.suffix else atomic_folder
+    with write_atomically(path) as temporary:
         with suppress_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters use deprecated functions
             export_format.write(model, temporary, calibration)
@@ -219,20 +218,3 @@ def describe_file(path: Path) -> dict[str, Any]:
         return {"bytes": n_bytes, "folder_sha256": compute_folder_sha256(path)}
     with open(path, "rb") as file:
         return {"bytes": path.stat().st_size, "sha256": compute_sha256(file)}
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Write a file or, for a path without suffix, a folder atomically: an existing one is replaced at the end."""
-    if path.suffix:
-        with atomic_write(path) as temporary:
-            yield temporary
-        return
-    temporary = path.with_name(f".unfinished-{path.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

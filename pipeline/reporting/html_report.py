@@ -18,7 +18,6 @@ from pipeline.reporting.comparison import compare_runs, format_comparison
 from pipeline.reporting.run_archive import read_run
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_text
-from pipeline.workflow.formatting import format_command
 from pipeline.workflow.results_index import check_network
 from pipeline.workflow.steps import RESULTS, STEPS
 
@@ -80,7 +79,7 @@ def collect_sections(store: ArtifactStore, compared: tuple[int, int] | None = No
         "comparison": (9, lambda: report_data.collect_comparison(store, compared)),
         "exports": (13, lambda: report_data.collect_exports(store)),
     }
-    content = {name: _build_section(step, build) for name, (step, build) in sections.items()}
+    content = {name: _build_section(store, step, build) for name, (step, build) in sections.items()}
     return content | {"steps": report_data.collect_steps(store), "created": datetime.now().astimezone()}
 
 
@@ -94,9 +93,9 @@ def _of_network(store: ArtifactStore, name: str, build: Callable[[], Any]) -> Ca
     return build_checked
 
 
-def _build_section(number: int, build: Callable[[], Any]) -> dict[str, Any]:
+def _build_section(store: ArtifactStore, number: int, build: Callable[[], Any]) -> dict[str, Any]:
     """Return {"content": the result of `build`}, or {"reason": why it is missing and the command to run}."""
-    remedy = f"Run: {format_command(STEPS[number - 1].script)}"
+    remedy = f"Run: {store.format_last_command(STEPS[number - 1].script)}"
     try:
         return {"content": build()}
     except FileNotFoundError:

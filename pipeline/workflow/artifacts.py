@@ -31,7 +31,7 @@ from pipeline.workflow.atomic_io import temporary_path, write_json
 from pipeline.workflow.fingerprint import compute_fingerprint, compute_sha256, find_changed
 from pipeline.workflow.formatting import format_command
 from pipeline.workflow.manifest import last_arguments, list_ancestors, open_regular, read_manifest
-from pipeline.workflow.steps import DATA, STEPS
+from pipeline.workflow.steps import BUILD_STEP, DATA, STEPS, list_build_scripts
 
 
 class ArtifactStore:
@@ -89,14 +89,19 @@ class ArtifactStore:
 
     def entry(self, name: str) -> dict[str, Any]:
         """Return the manifest's entry, such as its `shape` and `settings`, of an artifact that is up to date."""
-        manifest = self.manifest()
-        artifacts = manifest["artifacts"]
+        artifacts = self.manifest()["artifacts"]
         if name not in artifacts:
             writer = next((step.script for step in STEPS if name in step.writes), "run.py")
-            command = format_command(writer, last_arguments(manifest, writer))
-            raise FileNotFoundError(f"data/ has no {name} yet. Run: {command}")
+            raise FileNotFoundError(f"data/ has no {name} yet. Run: {self.format_last_command(writer)}")
         self._check_up_to_date(name, artifacts)
         return artifacts[name]
+
+    def format_last_command(self, script: str) -> str:
+        """Return the command that runs a script with the flags of its last run."""
+        try:
+            return format_command(script, last_arguments(self.manifest(), script))
+        except ValueError:  # the manifest is damaged, which the message of another error says
+            return format_command(script)
 
     def has(self, name: str) -> bool:
         """Return whether the manifest lists an artifact."""
@@ -223,13 +228,14 @@ class ArtifactStore:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold a lock while a script runs, so that a second process of the same script waits."""
+        """Hold a lock while a script runs, so that a second process of the same script, or another step 7, waits."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / f".{self.script}.lock")
+        name = BUILD_STEP.script if self.script in list_build_scripts() else self.script
+        lock = FileLock(self.folder / f".{name}.lock")
         try:
             acquired = lock.acquire(timeout=0)
         except Timeout:
-            print(f"Another process is running {self.script}; waiting until it has finished.", flush=True)
+            print(f"Another process is running {name}; waiting until it has finished.", flush=True)
             acquired = lock.acquire()
         with acquired:
             yield

@@ -1,8 +1,9 @@
-"""Write files atomically: a file appears complete under its name or, after an error, not at all."""
+"""Write files and folders atomically: each appears complete under its name or, after an error, not at all."""
 
 import glob
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,26 @@ def temporary_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        temporary.unlink(missing_ok=True)  # a file that did not fit on the disk would keep it full
+        _delete(temporary)  # a file that did not fit on the disk would keep it full
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary folder, to be made, that takes the place of `path` at the end.
+
+    An existing folder is set aside and deleted afterwards. After a kill between these, it lies beside `path` until
+    the next call puts it back. After an error it stays, and the temporary folder is deleted.
+    """
+    previous = path.with_name(f".previous-{path.name}")
+    if previous.exists() and not path.exists():
+        previous.rename(path)
+    shutil.rmtree(previous, ignore_errors=True)
+    with temporary_path(path) as temporary:
+        yield temporary
+        if path.exists():
+            path.rename(previous)
+        temporary.rename(path)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -62,13 +82,21 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text.encode(errors="backslashreplace").decode())  # a file's name need not be UTF-8
 
 
+def _delete(path: Path) -> None:
+    """Delete a file or a folder if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _remove_leftovers(path: Path) -> None:
     for leftover in path.parent.glob(f".unfinished-*-{glob.escape(path.name)}"):
         process_id = leftover.name.split("-")[1]
         try:
             is_old = time.time() - leftover.stat().st_mtime > MAX_LEFTOVER_AGE_S
             if is_old or (process_id.isdigit() and not _is_running(int(process_id))):
-                leftover.unlink(missing_ok=True)
+                _delete(leftover)
         except OSError:  # another process has just deleted it, or Windows has it open
             continue
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, BinaryIO
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-MANIFEST_VERSION = 4
+MANIFEST_VERSION = 5
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_PATH_LENGTH = 4096
 

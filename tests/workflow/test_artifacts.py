@@ -314,6 +314,22 @@ def test_two_processes_that_write_the_same_artifacts_do_not_damage_them(tmp_path
     assert len(np.unique(ArtifactStore(tmp_path).read("one"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "waits"),
+    [
+        ("LeNet-5_model.py", "Compact_model.py", True),
+        ("Strong_model.py", "Transfer_Learning_model.py", True),
+        ("LeNet-5_model.py", "LeNet-5_model.py", True),
+        ("LeNet-5_model.py", "Compiling_model.py", False),
+    ],
+)
+def test_two_scripts_of_one_step_share_a_lock(tmp_path, first, second, waits):
+    with ArtifactStore(tmp_path, first).lock():
+        paths = set(tmp_path.glob(".*.lock"))
+    with ArtifactStore(tmp_path, second).lock():
+        assert (set(tmp_path.glob(".*.lock")) == paths) == waits
+
+
 @pytest.mark.slow
 def test_a_script_that_is_started_twice_waits(project):
     with ArtifactStore(project.data, "Load_dataSets.py").lock():
