@@ -27,12 +27,12 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # which `python -P` leaves out
+
 from pipeline.workflow.python_version import SUPPORTED_VERSIONS, explain_unsupported_python
 
 if sys.version_info[:2] not in SUPPORTED_VERSIONS:  # before any import that an older Python cannot parse
     sys.exit(explain_unsupported_python(sys.version_info))
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # which `python -P` leaves out
 
 from pipeline.workflow.errors import format_error
 
@@ -114,11 +114,8 @@ def parse_options() -> tuple[argparse.Namespace, list[str]]:
 
 def add_actions(parser: argparse.ArgumentParser) -> None:
     action = parser.add_mutually_exclusive_group()
-    numbers = range(1, len(STEPS) + 1)
-    action.add_argument(
-        "--from", dest="first", type=int, choices=numbers, metavar="N", help="run steps N to 13"
-    )
-    action.add_argument("--only", nargs="+", type=int, choices=numbers, metavar="N", help="run these steps")
+    action.add_argument("--from", dest="first", type=parse_step, metavar="N", help="run steps N to 13")
+    action.add_argument("--only", nargs="+", type=parse_step, metavar="N", help="run these steps")
     action.add_argument("--report", action="store_true", help="write results/report.html and exit")
     action.add_argument(
         "--compare", nargs=2, type=int, metavar="RUN", help="compare two trainings, in the report and here"
@@ -130,6 +127,13 @@ def add_actions(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--page", action="store_true", help="recognize faces on a page in the browser")
     action.add_argument("--list", action="store_true", help="list the steps and exit")
     action.add_argument("--test", action="store_true", help="run the tests and exit")
+
+
+def parse_step(text: str) -> int:
+    numbers = [str(step.number) for step in STEPS]
+    if text not in numbers:
+        raise argparse.ArgumentTypeError(f"{text!r:.40} is no step; choose from 1 to {numbers[-1]}")
+    return int(text)
 
 
 def write_report(compared: list[int] | None = None) -> None:

@@ -58,6 +58,25 @@ def test_a_training_killed_in_its_last_lines_trains_no_epoch_again_and_is_logged
     assert not list_checkpoints(project.store())
 
 
+@pytest.mark.parametrize("script", N_KILLS)
+def test_a_step_killed_before_it_is_recorded_is_run_again_with_its_flags(small, tmp_path, script):
+    """All its results are written then, but the manifest says that it was only started."""
+    project = small.copy(tmp_path / "copy")
+    path = project.root / "pipeline" / "workflow" / "cli.py"
+    original = path.read_text(encoding="utf-8")
+    (line,) = [text for text in original.splitlines() if text.strip().startswith("store.record_step(")]
+    kill = line[: len(line) - len(line.lstrip())] + "import os; os.kill(os.getpid(), 9)\n"
+    path.write_text(original.replace(line, kill + line), encoding="utf-8")
+    project.run(script, *FLAGS.get(script, []), status=-9)
+    path.write_text(original, encoding="utf-8")
+    assert_readable(project)
+    number = next(step.number for step in STEPS if step.script == script)
+    printed = project.run("run.py", "--no-venv", "--resume", "--only", number)
+    assert f"step {number} took" in printed
+    arguments = project.store().manifest()["steps"][script]["arguments"]
+    assert arguments == [str(flag) for flag in FLAGS.get(script, [])]
+
+
 def assert_readable(project: Project) -> None:
     store = project.store()
     for name in store.manifest()["artifacts"]:

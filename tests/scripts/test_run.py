@@ -177,6 +177,12 @@ def test_invalid_choice_is_named(project, choice):
     assert f"{choice[1]}" in project.run("run.py", *choice, status=2)
 
 
+@pytest.mark.parametrize("number", ["\u00b2", "-1", "nan", "1.0", "", "9" * 5000, "\u0663", "0x3"])
+def test_a_number_that_is_no_step_is_explained(project, number):
+    printed = project.run("run.py", f"--from={number}", status=2)
+    assert "is no step; choose from 1 to 13" in printed and len(printed) < 1000
+
+
 def test_another_script_can_be_step_seven(prepared, tmp_path):
     project = prepared.copy(tmp_path / "copy")
     shutil.copy(project.root / "LeNet-5_model.py", project.root / "Small_model.py")
