@@ -20,10 +20,10 @@ from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
 from pipeline.vision.inputs import input_kind
-from pipeline.vision.orientation import open_upright
 from pipeline.vision.recognition import recognize_faces
 from pipeline.vision.results_log import ResultsLog, crop_row, to_rows
 from pipeline.vision.results_table import Row
+from pipeline.vision.video_worker import IsolatedVideoReader
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.flags import make_absolute
 from pipeline.workflow.formatting import format_count, printable
@@ -147,7 +147,7 @@ class FileClassifier:
             yield crop_row(printable(path), index, probabilities)
 
     def _classify_video(self, path: Path, copy: Path) -> Iterator[Row]:
-        reader = open_upright(path, self.every)
+        reader = IsolatedVideoReader(path, self.every)
         max_age = max(MAX_TRACK_AGE_S, 1.5 * (self.every - 1) / reader.fps)  # over one frame that is read
         frame_pipeline = FramePipeline(
             self.classifier, tta=self.tta, smoothing=self.smoothing, max_age=max_age

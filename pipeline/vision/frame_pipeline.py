@@ -13,6 +13,7 @@ from pipeline.vision.scene_cut import SceneCutDetector
 from pipeline.vision.sound import Sound
 from pipeline.vision.tracker import Tracker
 from pipeline.vision.video_io import Frame, VideoReader
+from pipeline.vision.video_worker import IsolatedVideoReader
 from pipeline.vision.video_writer import open_video_writer
 
 
@@ -47,7 +48,7 @@ class FramePipeline:
 
 
 def annotate_video(
-    reader: VideoReader,
+    reader: VideoReader | IsolatedVideoReader,
     frame_pipeline: FramePipeline,
     output_path: Path | None,
     *,

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
-from pipeline.vision.orientation import open_upright
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row
-from pipeline.vision.video_io import VideoReader
+from pipeline.vision.video_worker import IsolatedVideoReader
 from pipeline.web.frames import limit_size
 from pipeline.web.sessions import LockedClassifier
 
@@ -65,7 +64,7 @@ class VideoJobs:
             ValueError: the file is not a video, or the session has ended meanwhile.
         """
         self.discard(session_id)
-        reader = open_upright(path)
+        reader = IsolatedVideoReader(path)
         frame_pipeline = FramePipeline(self.classifier, tta=self.tta, smoothing=self.smoothing)
         # The name is random because everyone who knows it can download the file.
         annotated_path = self.paths[session_id] = self.folder / f"{secrets.token_hex(16)}.mp4"
@@ -95,7 +94,7 @@ class VideoJobs:
         if path:
             path.unlink(missing_ok=True)
 
-    def _count_frames(self, reader: VideoReader) -> float:
+    def _count_frames(self, reader: IsolatedVideoReader) -> float:
         """Return how many frames of a video will be processed, at least 1; an estimate."""
         max_frames = self.max_seconds * reader.fps
         return max(1.0, min(reader.frame_count or max_frames, max_frames))

@@ -10,8 +10,9 @@ from urllib.request import Request, urlopen
 import cv2
 import pytest
 
+from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import check_value
-from Webcam_page import Settings, validate_certificate
+from Webcam_page import Settings, main, validate_certificate
 
 HAS_GRADIO = importlib.util.find_spec("gradio") is not None
 needs_gradio = pytest.mark.skipif(not HAS_GRADIO, reason="gradio is not installed")
@@ -24,6 +25,11 @@ needs_gradio = pytest.mark.skipif(not HAS_GRADIO, reason="gradio is not installe
 def test_setting_out_of_range_is_refused(name, value):
     with pytest.raises(ValueError, match=r"at least|at most|greater"):
         check_value(value, Settings.__annotations__[name])
+
+
+def test_total_of_uploads_below_the_size_of_one_is_refused():
+    with pytest.raises(ValueError, match="max_stored_mb"):
+        main(Settings(max_upload_mb=600), ArtifactStore())
 
 
 @pytest.mark.parametrize(
