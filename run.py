@@ -105,6 +105,8 @@ def parse_options() -> tuple[argparse.Namespace, list[str]]:
         return options, [*images, *model, *app_flags]
     if app_flags:
         parser.error(f"unrecognized arguments: {' '.join(app_flags)}")
+    if options.model and Path(options.model).resolve().parent == ROOT:
+        options.model = Path(options.model).name
     if options.model is not None and options.model not in list_build_scripts():
         parser.error(
             f"--model {options.model}: no such script. Choose from {', '.join(list_build_scripts())}."

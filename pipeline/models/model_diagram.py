@@ -30,14 +30,15 @@ def format_summary(model: keras.Model) -> str:
 def layer_table(model: keras.Model) -> list[dict[str, Any]]:
     """List each layer with its type, details, output shape (without the batch) and number of parameters.
 
-    A network that is a layer is listed with its name.
+    A network that is a layer is listed with its name; of several outputs, such as those of an LSTM that returns its
+    state, the first one is listed.
     """
     rows = [{"layer": "Input", "details": "", "output": list(model.input_shape[1:]), "parameters": 0}]
     for layer in model.layers:
         if not isinstance(layer, keras.layers.InputLayer):
             layer_type = layer.name if isinstance(layer, keras.Model) else type(layer).__name__
-            shape, parameters = list(layer.output.shape[1:]), layer.count_params()
-            details = describe_layer(layer)
+            shape = list(keras.tree.flatten(layer.output)[0].shape[1:])
+            details, parameters = describe_layer(layer), layer.count_params()
             rows.append({"layer": layer_type, "details": details, "output": shape, "parameters": parameters})
     return rows
 
@@ -68,7 +69,7 @@ def draw_diagram(
     rows = layer_table(model)[:MAX_LAYERS]
     figure, axes = plt.subplots(figsize=(max(8.0, 1.25 * len(rows)), 3.6))
     max_side = max((row["output"][0] for row in rows if len(row["output"]) == 3), default=1)
-    max_units = max((row["output"][0] for row in rows if len(row["output"]) == 1), default=1)
+    max_units = max((row["output"][-1] for row in rows if len(row["output"]) != 3), default=1)
     for x, row in enumerate(rows):
         shape, color = row["output"], _layer_color(row["layer"])
         if len(shape) == 3:

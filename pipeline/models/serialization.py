@@ -16,6 +16,7 @@ from pipeline.models.file_limits import check_file
 
 PackedModel = dict[str, Any]
 
+LOWEST_KERAS = "3.12.1"  # the lowest version in which saved files are known to load; the model cards state it
 # Config entries that Keras 3.13 to 3.15 added, with their defaults. Older versions refuse a config that has them.
 NEW_CONFIG_DEFAULTS = {
     "input_axes": None,
@@ -28,8 +29,9 @@ NEW_CONFIG_DEFAULTS = {
 
 
 def pack(model: keras.Model) -> PackedModel:
-    """Convert a network to plain data."""
-    return {"name": model.name, "config": model.to_json(), "weights": model.get_weights()}
+    """Convert a network to plain data, without the optimizer, loss and metrics that it may be compiled with."""
+    config = json.dumps(_remove_compile_config(json.loads(model.to_json())))
+    return {"name": model.name, "config": config, "weights": model.get_weights()}
 
 
 def unpack(packed: PackedModel) -> keras.Model:
@@ -40,7 +42,7 @@ def unpack(packed: PackedModel) -> keras.Model:
 
 
 def save_model(model: keras.Model, path: str | Path) -> None:
-    """Save a network as .keras or .h5, so that versions of Keras older than this one can load it too.
+    """Save a network as .keras or .h5, compiled if it is, so that older versions of Keras can load it too.
 
     Config entries that newer versions of Keras added are left out where they have their default value.
     """
@@ -94,6 +96,15 @@ def get_backbones(model: keras.Model) -> list[keras.Model]:
     return [layer for layer in model.layers if isinstance(layer, keras.Model)]
 
 
+def _remove_compile_config(config: Any) -> Any:
+    """Return a Keras config, at any depth, without what networks are compiled with."""
+    if isinstance(config, list):
+        return [_remove_compile_config(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _remove_compile_config(value) for key, value in config.items() if key != "compile_config"}
+
+
 def _simplify_archive(path: Path) -> None:
     """Remove the new defaults from the config.json of a .keras file; its other members stay as they are."""
     with zipfile.ZipFile(path) as archive:
@@ -105,11 +116,14 @@ def _simplify_archive(path: Path) -> None:
 
 
 def _simplify_hdf5(path: Path) -> None:
-    """Remove the new defaults from the model_config of an .h5 file."""
+    """Remove the new defaults from the configurations in an .h5 file: the network's and what it is compiled with."""
     import h5py
 
     with h5py.File(path, "r+") as file:
-        file.attrs["model_config"] = _simplify_json(file.attrs["model_config"])
+        for name in {"model_config", "training_config"} & file.attrs.keys():
+            file.attrs[name] = _simplify_json(file.attrs[name])
+        # Keras cannot train a network after loading these, the state of an optimizer that has not been used.
+        file.pop("optimizer_weights", None)
 
 
 def _simplify_json(config: str | bytes) -> bytes:

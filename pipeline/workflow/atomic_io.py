@@ -68,6 +68,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(previous, ignore_errors=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise OSError if a folder, which is made, is not writable: before hours of training rather than after."""
+    with temporary_path(folder / "test") as temporary:
+        temporary.touch()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically; makes its folder."""
     with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:

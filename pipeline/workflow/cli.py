@@ -20,11 +20,12 @@ from pipeline.workflow.errors import exit_on_error
 import tyro
 
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.atomic_io import check_writable
 from pipeline.workflow.code_hash import hash_step_code
 from pipeline.workflow.flags import FLAG_TYPES, format_flags
 from pipeline.workflow.processes import exit_on_termination
 from pipeline.workflow.settings import Override, SettingsSource
-from pipeline.workflow.steps import get_step
+from pipeline.workflow.steps import RESULTS, Step, get_step
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,6 +39,7 @@ def run_step(
     *,
     recipes: Mapping[str, dict[str, Any]] | None = None,
     setup: Callable[[Settings], bool | None] | None = None,
+    step: Step | None = None,
 ) -> None:
     """Run a step's `main(settings, store)`; bad input ends the process with a message and status 1.
 
@@ -47,14 +49,16 @@ def run_step(
             Changed settings are printed and recorded.
         recipes: {name: {setting: value}}, from which the setting `recipe` chooses. A flag wins over a value that was
             edited in the file, which wins over the recipe.
-        setup: Called first, with the settings. If it returns False, this process neither locks data/ nor records
-            the step, because another process does so.
+        setup: Called first, with the settings. If it returns False, another process locks data/ and records this.
+        step: None: the one of the thirteen that has the script's name.
     """
     script = Path(sys.argv[0]).name
-    step = get_step(script)
     started = time.perf_counter()
     with exit_on_termination(), exit_on_error(script):
+        step = step or get_step(script)
         settings, overrides = parse_settings(settings_class, recipes)
+        if step.results:
+            check_writable(RESULTS)
         store = ArtifactStore(
             script=script,
             settings=to_plain(dataclasses.asdict(settings)),

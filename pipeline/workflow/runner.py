@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.workflow.formatting import shell_quote
 from pipeline.workflow.processes import is_interruption, run_and_wait
-from pipeline.workflow.steps import BUILD_STEP, RESULTS, ROOT, STEPS, Step, get_step, list_build_scripts
+from pipeline.workflow.steps import BUILD_STEP, RESULTS, ROOT, STEPS, Step, get_build_step, list_build_scripts
 
 QUICK_ARGUMENTS = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
 
@@ -40,7 +40,7 @@ def run_steps(options: argparse.Namespace) -> int:
 def select_steps(options: argparse.Namespace) -> list[Step]:
     """Return the steps that --only, --from and --model select."""
     model = options.model or (find_last_build_script() if options.resume else BUILD_STEP.script)
-    steps = [step if step is not BUILD_STEP else get_step(model) for step in STEPS]
+    steps = [step if step is not BUILD_STEP else get_build_step(model) for step in STEPS]
     if options.only:
         return [step for step in steps if step.number in options.only]
     return [step for step in steps if step.number >= (options.first or 1)]

@@ -3,7 +3,7 @@
 For readers and for run.py. A test checks that a run of all steps reads and writes exactly this.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,21 +71,32 @@ BUILD_STEP = STEPS[6]
 
 
 def get_step(script: str) -> Step:
-    """Return the step of a script; any other `<Name>_model.py` is an alternative step 7.
+    """Return the step of a script.
 
     Raises:
-        ValueError: If the script is not a step.
+        ValueError: If the script is not one of the thirteen steps, such as a copy under another name.
     """
     for step in STEPS:
         if step.script == script:
             return step
-    if script.endswith("_model.py"):
-        build = BUILD_STEP
-        return Step(build.number, script, build.title, build.reads, build.writes, build.results)
-    raise ValueError(f"{script} is not one of the thirteen steps.")
+    originals = (step.script for step in STEPS if Path(step.script).stem in script)
+    hint = next((f" Rename it to {original} to run it as that step." for original in originals), "")
+    raise ValueError(
+        f"{script} is not one of the thirteen steps, which run under their own names; only step 7 may have any name."
+        + hint
+    )
+
+
+def get_build_step(script: str) -> Step:
+    """Return step 7 with another script than LeNet-5_model.py."""
+    return replace(BUILD_STEP, script=script)
 
 
 def list_build_scripts() -> list[str]:
-    """Return the scripts that can be step 7: each `*_model.py` that is not another step."""
-    other_steps = {step.script for step in STEPS if step is not BUILD_STEP}
-    return sorted(path.name for path in ROOT.glob("*_model.py") if path.name not in other_steps)
+    """Return the scripts that can be step 7: those that call run_build_step."""
+    scripts = (path for path in ROOT.glob("*.py") if path.is_file())
+    return sorted(
+        path.name
+        for path in scripts
+        if "run_build_step(" in path.read_text(encoding="utf-8", errors="replace")
+    )

@@ -7,6 +7,7 @@ from helpers import assert_same_bits
 import Transfer_Learning_model
 from pipeline.models import backbones, serialization
 from pipeline.models.backend import keras
+from pipeline.models.check_network import check_network
 from pipeline.training.fast_layers import build_fast_copy
 
 SIDE = 48  # pixels
@@ -75,7 +76,7 @@ def test_network_predicts_the_same_when_packed_saved_and_copied(transfer_model, 
     assert expected.shape == (4, 7)
 
     serialization.save_model(model, tmp_path / "model.keras")
-    unpacked = serialization.unpack(serialization.pack(model))
+    unpacked = serialization.unpack(check_network(model, (48, 48, 1)))
     for restored in (unpacked, serialization.load_model(tmp_path / "model.keras")):
         np.testing.assert_allclose(restored(faces), expected, atol=1e-5)
 

@@ -186,7 +186,7 @@ def test_a_number_that_is_no_step_is_explained(project, number):
 def test_another_script_can_be_step_seven(prepared, tmp_path):
     project = prepared.copy(tmp_path / "copy")
     shutil.copy(project.root / "LeNet-5_model.py", project.root / "Small_model.py")
-    printed = project.run("run.py", "--no-venv", "--only", 7, "--model", "Small_model.py")
+    printed = project.run("run.py", "--no-venv", "--only", 7, "--model", project.root / "Small_model.py")
     assert executed_steps(printed) == [7]
     assert project.store().entry("model")["script"] == "Small_model.py"
     assert "Small_model.py" in project.run("run.py", "--list")

@@ -33,6 +33,7 @@ RECIPES = {"baseline": {"epochs": 3}, "large": {"epochs": 30}}
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Run a step with flags; returns the settings that its main received, and the store that it ran in."""
+    monkeypatch.setattr(cli, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(cli, "ArtifactStore", functools.partial(ArtifactStore, tmp_path))
 
     def run_with_flags(*flags: str, setup=None, main=lambda *_: None) -> tuple[Settings, ArtifactStore]:
@@ -123,6 +124,20 @@ def test_wrong_value_ends_the_step_before_any_work(run, flag, value):
         run(flag, value)
 
 
+@pytest.mark.parametrize("script", ["Compiling_model_v2.py", "New_Compiling_model.py", "train.py"])
+def test_copy_of_a_step_ends_with_a_message(monkeypatch, script):
+    monkeypatch.setattr(sys, "argv", [script])
+    with pytest.raises(SystemExit, match=f"{script}: {script} is not one of"):
+        run_step(lambda settings, store: pytest.fail("was run"), Settings)
+
+
+def test_results_that_cannot_be_written_are_found_before_any_work(run, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(cli, "RESULTS", tmp_path / "file" / "results")
+    with pytest.raises(SystemExit, match=r"file.*Check the path"):
+        run()
+
+
 def test_negative_seed_is_refused(run):
     with pytest.raises(SystemExit, match="seed is -1"):
         run("--seed", "-1")
@@ -182,7 +197,7 @@ def test_error_in_a_librarys_code_is_shown_with_its_traceback(capsys):
 def test_missing_library_is_explained_with_a_command_that_a_shell_accepts(project, library):
     (project.root / f"{library}.py").write_text(f"raise ModuleNotFoundError(name={library!r})\n")
     script = "Visualize_Training_&_Validation.py"
-    printed = project.run(script, status=1)
+    printed = project.run(script, status=1, fork=False)
     assert library in printed and "python3 run.py" in printed and f'"{script}"' in printed
     assert "Traceback" not in printed
 
