@@ -3,7 +3,8 @@
 Writes results/FER_CNN_<network> in each chosen format, loads the file again in that format's own runtime, and compares
 its predictions with the network's on the test split. A file whose predictions differ is not saved. A model card (.md
 for people, .json for programs) lists labels, preprocessing, checksums, metrics and the commands that reproduce the
-model; FER_CNN_<network>.zip contains the files and the card.
+model; FER_CNN_<network>.zip contains the files and the card. These replace all previous files of the same name, other
+formats included. The .keras and .h5 files are compiled: Keras can evaluate them and train them further.
 Reads:  data/trained_model, history, metrics, source, train_x, test_x, ground_truth
 Writes: results/FER_CNN_<network>.*, results/metrics.json
 Run:    python3 Save_model.py
@@ -27,56 +28,64 @@ from pipeline.data.pixels import to_uint8
 from pipeline.evaluation.predict import predict_proba
 from pipeline.inference.export import FORMATS, FormatName, export_checked
 from pipeline.inference.model_card import build_model_card, render_model_card
+from pipeline.inference.model_files import FileName, create_new_folder, replace_model_files
 from pipeline.models import serialization
 from pipeline.models.backend import keras
+from pipeline.training.optimizers import compile_trained
 from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.atomic_io import atomic_write, write_json, write_text
-from pipeline.workflow.results_index import forget_network, list_other_networks, record_network
+from pipeline.workflow.atomic_io import write_json, write_text
+from pipeline.workflow.results_index import list_other_networks, record_network
 from pipeline.workflow.settings import PositiveInt
-from pipeline.workflow.steps import RESULTS, ROOT
+from pipeline.workflow.steps import RESULTS, ROOT, STEPS
 
 
 @dataclass
 class Settings:
     folder: str = "results"  # results, or models for the models that ship with the project
-    name: str = ""  # of the files; empty: FER_CNN_<network>
+    name: FileName = ""  # of the files; empty: FER_CNN_<network>
     formats: Annotated[tuple[FormatName, ...], MinLen(1)] = ("keras", "h5", "litert")  # of the files
     note: str = ""  # text for the model card, such as how the model was chosen
     calibration_faces: PositiveInt = 500  # training faces from which litert_int8 takes its ranges
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
+    check_name(settings.name)
     trained = store.read("trained_model")
     model = serialization.unpack(trained)
+    compile_trained(model, store.entry("trained_model")["settings"])
     name = settings.name or f"FER_CNN_{trained['name']}"
     folder = ROOT / settings.folder
-    if settings.folder == "results":
-        suffixes = [
-            *(FORMATS[format_name].suffix for format_name in settings.formats),
-            ".json",
-            ".md",
-            ".zip",
-        ]
-        forget_network(store, *(f"{name}{suffix}" for suffix in suffixes))
 
-    formats, errors = export_formats(settings, model, folder, name, store)
-    if not formats:
-        raise ValueError(" ".join(["No file was saved.", *errors]))
-    print(format_table(formats))
-
-    card = build_model_card(name, settings.note, model, formats, store)
-    write_json(folder / f"{name}.json", card)
-    write_text(folder / f"{name}.md", render_model_card(card))
+    with create_new_folder(folder, name) as new_folder:
+        formats, errors = export_formats(settings, model, new_folder, name, store)
+        if not formats:
+            raise ValueError(" ".join(["No file was saved.", *errors]))
+        print(format_table(formats))
+        card = build_model_card(name, settings.note, model, formats, store)
+        write_json(new_folder / f"{name}.json", card)
+        write_text(new_folder / f"{name}.md", render_model_card(card))
+        if settings.folder == "results":
+            write_zip(new_folder, new_folder / f"{name}.zip")
+            with record_network(store, *(path.name for path in new_folder.iterdir())):
+                replace_model_files(folder, name, new_folder)
+        else:
+            replace_model_files(folder, name, new_folder)
     write_json(RESULTS / "metrics.json", store.read("metrics") | {"exports": formats})
     print(f"  Saved the model card as {settings.folder}/{name}.md and .json")
     if settings.folder == "results":
-        files = [*formats, f"{name}.json", f"{name}.md"]
-        with record_network(store, *files, f"{name}.zip"):
-            write_zip(folder / f"{name}.zip", [folder / file for file in files])
         print(f"  Saved all files in {settings.folder}/{name}.zip")
         print_other_networks(store)
     if errors:
         raise ValueError(" ".join(["Some formats were not saved.", *errors]))
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for a name under which another step writes, such as metrics."""
+    other_names = {Path(file).stem for step in STEPS if step.number != 13 for file in step.results}
+    if name.lower() in other_names:
+        raise ValueError(
+            f"name is {name!r}, under which another step writes to results/. Choose another one."
+        )
 
 
 def export_formats(
@@ -116,18 +125,18 @@ def format_table(formats: dict[str, dict[str, Any]]) -> str:
     return pd.DataFrame(columns).to_string()
 
 
+def write_zip(folder: Path, path: Path) -> None:
+    """Write all files of a folder into a zip archive, with paths relative to the folder."""
+    members = [member for member in sorted(folder.rglob("*")) if member.is_file()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in members:
+            archive.write(member, member.relative_to(folder))
+
+
 def print_other_networks(store: ArtifactStore) -> None:
     """Name the exported files in results/ that are not of the trained network, such as of a format not chosen now."""
     if other := list_other_networks(store, sorted(path.name for path in RESULTS.glob("FER_CNN_*"))):
         print(f"  Of another network than the trained one: {', '.join(other)}")
-
-
-def write_zip(path: Path, files: list[Path]) -> None:
-    """Write files and folders into a zip archive, with paths relative to its folder."""
-    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            for member in sorted(file.rglob("*")) if file.is_dir() else [file]:
-                archive.write(member, member.relative_to(path.parent))
 
 
 if __name__ == "__main__":

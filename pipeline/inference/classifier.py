@@ -67,8 +67,9 @@ class EmotionClassifier:
         return average_predictions(self._predict_in_batches, faces.reshape(-1, SIDE, SIDE, 1), tta)
 
     def _load(self, trust: bool) -> PredictFunction:
-        if self.path.suffix not in LOADERS:
-            formats = ", ".join(suffix for suffix in LOADERS if suffix)
+        suffix = "" if self.path.is_dir() else self.path.suffix  # a folder's name may have a dot
+        if suffix not in LOADERS:
+            formats = ", ".join(filter(None, LOADERS))
             raise ValueError(f"{self.path} has no supported format. Use {formats} or a SavedModel folder.")
         if not self.path.exists():
             raise FileNotFoundError(f"{self.path} does not exist. Pass a model that step 13 saved.")
@@ -78,7 +79,7 @@ class EmotionClassifier:
                 f"{self.path} has no model card with its checksum. A SavedModel can read and write files while it is "
                 "loaded: use a .keras, .onnx or .tflite file, or set --trust if you know its author."
             )
-        return LOADERS[self.path.suffix](self.path)
+        return LOADERS[suffix](self.path)
 
     def _check_shapes(self) -> None:
         try:

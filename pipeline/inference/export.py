@@ -5,12 +5,14 @@ hold the network as step 8 trained it, which takes float32 in [0, 1]. The labels
 can hold them.
 """
 
+import shutil
 import statistics
 import tempfile
 import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +21,9 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.data.fer2013 import EMOTIONS, SIDE
-from pipeline.inference.classifier import EmotionClassifier
+from pipeline.inference.classifier import EmotionClassifier, first_line
 from pipeline.models import serialization
 from pipeline.models.backend import keras
-from pipeline.workflow.atomic_io import atomic_folder, atomic_write
 from pipeline.workflow.fingerprint import compute_folder_sha256, compute_sha256
 from pipeline.workflow.logging import suppress_output
 
@@ -138,7 +139,7 @@ def export_checked(
     Args:
         model: The trained network.
         name: The format.
-        path: The file, or for a SavedModel the folder. An existing one is replaced only after the check.
+        path: The file, or for a SavedModel the folder, which does not exist yet. It is deleted after an error.
         faces: (N, 48, 48, 1) uint8, on which the predictions are compared.
         labels: (N,) int, their emotions.
         expected: (N, 7), the network's own probabilities.
@@ -149,22 +150,34 @@ def export_checked(
 
     Raises:
         ImportError: If a package of the format is not installed.
-        ValueError: If the predictions differ by more than the format allows.
+        ValueError: If the exporter or the runtime fails, or the predictions differ by more than the format allows.
     """
     export_format = FORMATS[name]
     missing = [package for package in export_format.packages if find_spec(package) is None]
     if missing:
         raise ImportError(f"{name} needs packages: python3 -m pip install {' '.join(missing)}")
-    write_atomically = atomic_write if path.suffix else atomic_folder
-    with write_atomically(path) as temporary:
+    with explain_failure(path):
         with suppress_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters use deprecated functions
-            export_format.write(model, temporary, calibration)
-            classifier = EmotionClassifier(temporary, trust=True)  # the card is written at the end
+            export_format.write(model, path, calibration)
+            classifier = EmotionClassifier(path, trust=True)  # the card is written at the end
         comparison = compare_predictions(classifier.predict_proba(faces), expected, labels)
         accuracy_loss = float(np.mean(expected.argmax(axis=1) == labels)) - comparison["accuracy"]
-        check_agreement(path.name, export_format, comparison["largest_difference"], accuracy_loss)
-        return {"format": name, **comparison, **measure_speed(classifier, faces), **describe_file(temporary)}
+        check_agreement(export_format, comparison["largest_difference"], accuracy_loss)
+        return {"format": name, **comparison, **measure_speed(classifier, faces), **describe_file(path)}
+
+
+@contextmanager
+def explain_failure(path: Path) -> Iterator[None]:
+    """Turn any error into a ValueError that names the file, and delete the file: it is not to be used."""
+    try:
+        yield
+    except Exception as error:  # each exporter and runtime has its own types of error
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ValueError(f"{path.name} was not saved: {kind}{first_line(error)}") from error
 
 
 def compare_predictions(
@@ -178,17 +191,17 @@ def compare_predictions(
     }
 
 
-def check_agreement(file_name: str, export_format: Format, difference: float, accuracy_loss: float) -> None:
+def check_agreement(export_format: Format, difference: float, accuracy_loss: float) -> None:
     """Raise ValueError if a file's predictions differ by more than its format allows, or are NaN."""
     if export_format.max_accuracy_loss:
         if not accuracy_loss <= export_format.max_accuracy_loss:
             raise ValueError(
-                f"{file_name} was not saved: its accuracy is {100 * accuracy_loss:.1f} percentage points below the "
+                f"its accuracy is {100 * accuracy_loss:.1f} percentage points below the "
                 f"network's; at most {100 * export_format.max_accuracy_loss:.1f} are allowed."
             )
     elif not difference <= export_format.max_difference:
         raise ValueError(
-            f"{file_name} was not saved: its probabilities differ from the network's by up to {difference:.1e}; at "
+            f"its probabilities differ from the network's by up to {difference:.1e}; at "
             f"most {export_format.max_difference:.0e} is allowed."
         )
 

@@ -1,9 +1,11 @@
 """Build the optimizer of a training phase."""
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from pipeline.models.backend import keras
-from pipeline.training.fine_tuning import Phase
+from pipeline.training.fine_tuning import Phase, split_into_phases
 from pipeline.training.schedules import build_schedule
 
 SGD_MOMENTUM = 0.9
@@ -39,3 +41,16 @@ def build_optimizer(settings: Any, phase: Phase, steps_per_epoch: int) -> keras.
             decay = {"weight_decay": settings.weight_decay or None}
             return keras.optimizers.SGD(learning_rate, SGD_MOMENTUM, nesterov=True, **decay, **ema)
     raise ValueError(f"Unknown optimizer: {settings.optimizer!r}.")
+
+
+def compile_trained(model: keras.Model, settings: dict[str, Any]) -> None:
+    """Compile a trained network as step 8 does, so that evaluate() and fit() work, but with a constant learning rate.
+
+    Args:
+        model: The network.
+        settings: Those of step 8, by name.
+    """
+    without_ema = SimpleNamespace(**settings | {"ema_momentum": 0.0})
+    phase = replace(split_into_phases(without_ema)[-1], schedule="constant")
+    optimizer = build_optimizer(without_ema, phase, steps_per_epoch=1)
+    model.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])

@@ -55,6 +55,14 @@ FilePath = Annotated[str, Location()]
 ModelPath = Annotated[str, Location(("data",))]  # data: the network trained in data/
 OneRun = Annotated[bool, Once()]
 
+
+@dataclass(frozen=True)
+class Description:
+    """What an annotation allows, in words, for a predicate."""
+
+    text: str
+
+
 Settings = TypeVar("Settings", bound="DataclassInstance")
 Values = dict[str, Any]  # by the setting's name
 
@@ -64,6 +72,7 @@ BOUNDS: dict[type, str] = {
     Le: "at most {:,}",
     Lt: "less than {:,}",
     MinLen: "at least {} of them",
+    Description: "{}",
 }
 NOUNS = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
 MAX_VALUE_LENGTH = 60  # characters of a value in a message

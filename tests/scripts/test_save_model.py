@@ -12,6 +12,7 @@ import Save_model
 from pipeline.inference import export
 from pipeline.inference.model_card import render_model_card
 from pipeline.models import model_zoo, serialization
+from pipeline.models.backend import keras
 from pipeline.workflow import cli
 
 FORMATS = ("keras", "litert", "saved_model")
@@ -56,6 +57,27 @@ def test_card_describes_the_run(saved):
     assert predictions.shape == (len(model_zoo.load_reference_faces()), 7)
     text = (saved.results / f"{NAME}.md").read_text(encoding="utf-8")
     assert text == render_model_card(card)
+
+
+@pytest.mark.slow
+def test_files_of_formats_that_are_no_longer_asked_for_are_deleted(finished, saved):
+    assert (finished.results / f"{NAME}.h5").exists() and not (saved.results / f"{NAME}.h5").exists()
+    names = {path.name for path in saved.results.glob(f"*{NAME}*")}
+    card = read_json(saved.results / f"{NAME}.json")
+    assert names == {*card["formats"], f"{NAME}.json", f"{NAME}.md", f"{NAME}.zip"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_saved_files_are_compiled_so_that_evaluate_and_fit_work_at_once(finished, suffix):
+    model = keras.models.load_model(str(finished.results / f"{NAME}{suffix}"))
+    faces, targets = finished.store().read("test_x"), finished.store().read("test_y")
+    accuracy = read_json(finished.results / "metrics.json")["splits"]["test"]["accuracy"]
+    assert model.evaluate(faces, targets, verbose=0)[1] == pytest.approx(accuracy, abs=1e-3)
+    before = model.get_weights()[0]
+    history = model.fit(faces[:96], targets[:96], batch_size=48, verbose=0).history
+    assert np.isfinite(history["loss"][0]) and not np.array_equal(model.get_weights()[0], before)
+    assert model.optimizer.name == "adam" and float(model.optimizer.learning_rate) == pytest.approx(1e-3)
 
 
 @pytest.mark.slow
@@ -113,9 +135,30 @@ def test_rejected_file_is_an_error_and_the_rest_is_saved(tmp_path, monkeypatch):
         (["--formats"], "formats is ()"),
         (["--calibration-faces", "0"], "calibration_faces is 0"),
         (["--calibration-faces", "-5"], "calibration_faces is -5"),
+        (["--name", "../out"], "name is '../out'"),
+        (["--name", "/tmp/out"], "name is '/tmp/out'"),
+        (["--name", ".."], "name is '..'"),
+        (["--name", "sub/out"], "name is 'sub/out'"),
+        (["--name", "..\\\\out"], "name is"),
+        (["--name", "C:out"], "name is 'C:out'"),
+        (["--name", ".hidden"], "name is '.hidden'"),
+        (["--name", "a\\nb"], "name is"),
+        (["--name", "x" * 300], "name is"),
     ],
 )
 def test_settings_out_of_range_are_refused(flags, message, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["Save_model.py", *flags])
     with pytest.raises(ValueError, match=re.escape(message)):
         cli.parse_settings(Save_model.Settings)
+
+
+@pytest.mark.parametrize("name", ["", "Compact", "My net (2)", "Größe_v1.5", "a-b+c"])
+def test_usual_names_are_allowed(name, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["Save_model.py", "--name", name])
+    assert cli.parse_settings(Save_model.Settings)[0].name == name
+
+
+@pytest.mark.parametrize("name", ["metrics", "model", "Analysis", "classification_report"])
+def test_names_of_other_results_are_refused(name):
+    with pytest.raises(ValueError, match=name):
+        Save_model.check_name(name)

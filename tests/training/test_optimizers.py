@@ -9,7 +9,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from pipeline.models.backend import keras
 from pipeline.training.class_weights import balance_classes
 from pipeline.training.fine_tuning import Phase
-from pipeline.training.optimizers import build_optimizer
+from pipeline.training.optimizers import build_optimizer, compile_trained
 from pipeline.training.schedules import build_schedule
 
 
@@ -50,3 +50,22 @@ def test_class_weights_are_scikit_learns_balanced_ones(rng):
 
 def test_class_weights_leave_out_absent_classes():
     assert balance_classes(np.eye(7, dtype=np.float32)[[0, 0, 3]]) == {0: 0.75, 3: 1.5}
+
+
+@pytest.mark.parametrize(("frozen_epochs", "learning_rate"), [(0, 0.02), (1, 0.003)])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_trained_network_is_compiled_with_its_optimizer_and_last_learning_rate(
+    name, frozen_epochs, learning_rate
+):
+    settings = {
+        "optimizer": name, "epochs": 3, "frozen_epochs": frozen_epochs, "learning_rate": 0.02,
+        "fine_tuning_learning_rate": 0.003, "schedule": "cosine", "warmup_epochs": 1,
+        "weight_decay": 0.0, "ema_momentum": 0.999,
+    }  # fmt: skip
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(7, activation="softmax")])
+    compile_trained(model, settings)
+    assert type(model.optimizer).__name__.lower() == name and not model.optimizer.use_ema
+    assert float(model.optimizer.learning_rate) == pytest.approx(learning_rate)
+    before = model.get_weights()[0]
+    history = model.fit(np.ones((8, 3)), np.eye(7)[np.arange(8) % 7], verbose=0).history
+    assert set(history) == {"loss", "accuracy"} and not np.array_equal(model.get_weights()[0], before)
