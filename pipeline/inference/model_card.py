@@ -10,7 +10,7 @@ import jinja2
 
 from pipeline.data.fer2013 import EMOTIONS, is_fer2013
 from pipeline.evaluation.predict import predict_proba
-from pipeline.models import model_zoo
+from pipeline.models import model_zoo, serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.formatting import format_command
@@ -62,6 +62,7 @@ def build_model_card(
         "labels": {str(index): emotion for index, emotion in enumerate(EMOTIONS)},
         "input": INPUT,
         "output": OUTPUT,
+        "lowest_keras": serialization.LOWEST_KERAS,
         "formats": formats,
         "commands": list_commands(store),
         "settings": {name: store.entry(name)["settings"] for name in ("train_x", "model", "trained_model")},
