@@ -25,7 +25,6 @@ Further flags of these three scripts can follow, such as --model models/Strong.t
 import argparse
 import os
 import sys
-from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # which `python -P` leaves out
 
@@ -33,6 +32,8 @@ from pipeline.workflow.python_version import SUPPORTED_VERSIONS, explain_unsuppo
 
 if sys.version_info[:2] not in SUPPORTED_VERSIONS:  # before any import that an older Python cannot parse
     sys.exit(explain_unsupported_python(sys.version_info))
+
+from pathlib import Path
 
 from pipeline.workflow.errors import format_error
 
