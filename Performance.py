@@ -17,12 +17,12 @@ from typing import Any, Literal
 from pipeline.workflow.cli import run_step
 
 import numpy as np
-import pandas as pd
 
 from pipeline.data.fer2013 import is_fer2013
 from pipeline.data.targets import GroundTruth
 from pipeline.data.votes import NO_MAJORITY
 from pipeline.evaluation.metrics import Predictions, evaluate, evaluate_accuracy
+from pipeline.evaluation.metrics_table import format_table, remark_on_calibration
 from pipeline.evaluation.predict import predict_proba
 from pipeline.models import complexity, serialization
 from pipeline.models.backend import keras
@@ -119,21 +119,23 @@ def describe_run(trained: dict[str, Any], model: keras.Model, store: ArtifactSto
 
 def print_metrics(metrics: dict[str, Any]) -> None:
     """Print a table with a row per split, and what to keep in mind about it."""
-    print(f"  DATA: {metrics['data'].upper()}")
+    print(f"  Data: {metrics['data']}")
     splits = metrics["splits"]
     print(format_table(splits))
     if "voters" in splits["test"]:
         print("  Against the voters' majority:")
         print(format_table({split: figures["voters"] for split, figures in splits.items()}))
+    if remark := remark_on_calibration(splits["test"].get("voters", splits["test"])):
+        print(f"  {remark}")
     unseen = splits["test"]["not_in_training"]
     if unseen["faces"] < splits["test"]["faces"]:
         low, high = unseen["accuracy_ci95"]
         print(
-            f"  On the {unseen['faces']:,} test faces whose image is not in the training data: "
+            f"  On the {unseen['faces']:,} test faces whose image is not in the training split: "
             f"{unseen['accuracy']:.2%} ({low:.2%} to {high:.2%})."
         )
     if metrics["settings"]["preprocessing"].get("train_on_validation"):
-        print("  The validation faces were used for training: their accuracy says nothing about new faces.")
+        print("  The validation faces were used for training: their accuracy says nothing about new ones.")
     if metrics["tta"] > 1:
         gains = ", ".join(
             f"{100 * (figures['accuracy'] - figures['single_view_accuracy']):+.2f} on {split}"
@@ -146,25 +148,6 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         )
         print(f"  Published baseline on FER2013: {published}.")
     print("  table: results/metrics.json")
-
-
-def format_table(splits: dict[str, dict[str, Any]]) -> str:
-    """Format metrics as a table with a row per split."""
-    table = pd.DataFrame(splits).T
-    table["accuracy"] = table.accuracy.map("{:.2%}".format)
-    table["accuracy_ci95"] = [f"{low:.2%} to {high:.2%}" for low, high in table.accuracy_ci95]
-    table = table.rename(columns={"accuracy_ci95": "95% interval", "expected_calibration_error": "ECE"})
-    columns = [
-        "faces",
-        "accuracy",
-        "95% interval",
-        "loss",
-        "mean_recall",
-        "macro_f1",
-        "top_2_accuracy",
-        "ECE",
-    ]
-    return table[columns].to_string(float_format="{:.4f}".format)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def main() -> int:
     status = 0 if options.report or options.compare else runner.run_steps(options)
     if status == 0:
         write_report(options.compare)
+        runner.print_next_steps()
     return status
 
 

@@ -68,6 +68,7 @@ def evaluate(predictions: Predictions, n_bins: int) -> dict[str, Any]:
         "faces": len(predictions),
         "accuracy": n_correct / len(predictions),
         "accuracy_ci95": list(accuracy_interval(n_correct, len(predictions))),
+        "mean_confidence": float(predictions.confidence.mean()),
         "loss": cross_entropy(predictions),
         "mean_recall": float(balanced_accuracy_score(labels, predicted)),
         "recall": dict(zip(EMOTIONS, recall.tolist(), strict=True)),

@@ -9,9 +9,11 @@ from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation.predict import predict_proba
 from pipeline.models.backend import keras
 
+MIN_LOSS = 0.01  # of validation accuracy since the best epoch that is worth a warning; less may be chance
+
 
 def format_summary(history: dict[str, list[float]], best_epoch: int, keep: str) -> str:
-    """Return the accuracies of the last and of the best epoch as text.
+    """Return the accuracies of the last and of the best epoch as text, with a warning if validation fell after it.
 
     Args:
         history: {metric: value of each epoch}.
@@ -25,6 +27,13 @@ def format_summary(history: dict[str, list[float]], best_epoch: int, keep: str) 
         lines.append(
             f"  {label + ':':<17}epoch {epoch + 1:>3}, train {train:.2%}, validation {validation:.2%}"
         )
+    loss = history["val_accuracy"][best_epoch] - history["val_accuracy"][-1]
+    if loss >= MIN_LOSS:
+        lines.append(
+            f"  Validation accuracy fell by {100 * loss:.1f} points after epoch {best_epoch + 1}: the network overfits."
+        )
+        if keep == "last":
+            lines.append(f"  --keep best would save the weights of epoch {best_epoch + 1}.")
     return "\n".join([*lines, f"  Saved the weights of the {keep} epoch as data/trained_model."])
 
 

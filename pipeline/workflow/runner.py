@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import textwrap
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from pipeline.workflow.formatting import shell_quote
 from pipeline.workflow.processes import is_interruption, run_and_wait
 from pipeline.workflow.steps import BUILD_STEP, RESULTS, ROOT, STEPS, Step, get_build_step, list_build_scripts
 
+SCREEN_WIDTH = 100  # characters
 QUICK_ARGUMENTS = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
 
 
@@ -120,17 +122,30 @@ def print_summary(durations: list[tuple[Step, float]], total_s: float) -> None:
     for step, seconds in durations:
         results = ", ".join(f"results/{name}" for name in step.results)
         output = results or ", ".join(f"data/{name}" for name in step.writes)
-        print(f"{step.number:>4}  {step.script:<37}{seconds:>8.1f}   {output}")
+        line = f"{step.number:>4}  {step.script:<37}{seconds:>8.1f}   {output}"
+        print(textwrap.fill(line, SCREEN_WIDTH, subsequent_indent=" " * 54, break_on_hyphens=False))
     print(f"{'':>6}{'total':<37}{total_s:>8.1f}")
     if any(step.number == 9 for step, _ in durations):
         metrics = json.loads((RESULTS / "metrics.json").read_text(encoding="utf-8"))
         test = metrics["splits"]["test"]
         low, high = test["accuracy_ci95"]
-        print(f"\nDATA: {metrics['data'].upper()}")
+        print(f"\nData: {metrics['data']}")
         print(
             f"{metrics['network']['name']}: test accuracy {test['accuracy']:.2%} on {test['faces']:,} faces "
             f"(95% interval {low:.2%} to {high:.2%})"
         )
+
+
+def print_next_steps() -> None:
+    """Print what to do after a run."""
+    print(
+        "\nNext:"
+        "\n  look at the report                   open results/report.html in a browser"
+        "\n  try your own photograph              python3 run.py --images me.jpg"
+        "\n  recognize faces live                 python3 run.py --webcam   or   --page"
+        "\n  change a hyperparameter              edit Compiling_model.py, then python3 run.py --resume",
+        flush=True,
+    )
 
 
 def print_steps() -> None:

@@ -117,7 +117,7 @@ def test_a_csv_beside_run_py_is_read_instead_of_the_sample(project, small_table,
     (project.root / name).parent.mkdir(exist_ok=True)
     csv_reader.write_csv(small_table, project.root / name)
     printed = project.run("Load_dataSets.py")
-    assert f"DATA: {Path(name).name} (300 faces)" in printed
+    assert f"Data: {Path(name).name} (300 faces)" in printed
     assert np.array_equal(project.store().read("dataset")["pixels"], small_table["pixels"])
 
 
@@ -152,4 +152,4 @@ def test_what_is_passed_over_is_named(project, small_table):
     csv_reader.write_csv(small_table, project.root / "Dataset.csv")
     csv_reader.write_csv(small_table, project.root / "fer2013.csv")
     printed = project.run("Load_dataSets.py")
-    assert "DATA: Dataset.csv" in printed and "passed over: fer2013.csv" in printed
+    assert "Data: Dataset.csv" in printed and "passed over: fer2013.csv" in printed

@@ -136,7 +136,7 @@ def test_resume_reruns_all_steps_that_depend_on_a_new_dataset(finished, tmp_path
     assert executed_steps(printed) == [2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13], (
         "the network is the same for any faces"
     )
-    assert "DATA: DATASET.CSV (300 FACES)" in printed
+    assert "Data: Dataset.csv (300 faces)" in printed
 
 
 def test_images_are_recognized_from_any_folder_with_the_flags_of_the_script(project):

@@ -11,7 +11,7 @@ from PIL import Image
 from pipeline.data import csv_reader, fer2013
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.models import serialization
-from pipeline.workflow.steps import STEPS
+from pipeline.workflow.steps import ROOT, STEPS
 
 pytestmark = pytest.mark.slow
 
@@ -54,9 +54,14 @@ def test_no_temporary_or_unlisted_file_remains(finished):
 def test_synthetic_sample_is_labeled_on_the_screen_in_metrics_and_card(finished):
     label = finished.store().read("source")["label"]
     assert "NOT FER2013" in label
-    assert f"DATA: {label.upper()}" in (finished.root / "printed.txt").read_text(encoding="utf-8")
+    assert f"Data: {label}" in (finished.root / "printed.txt").read_text(encoding="utf-8")
     assert read_metrics(finished)["data"] == label
     assert label in (finished.results / "FER_CNN_LeNet-5.md").read_text(encoding="utf-8")
+
+
+def test_no_line_on_the_screen_is_wider_than_100_characters(finished):
+    lines = (finished.root / "printed.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 100] == []
 
 
 def test_figures_are_not_empty(finished):
@@ -74,6 +79,7 @@ def test_summary_lists_durations_outputs_and_accuracy(finished):
         assert re.search(line, printed, re.MULTILINE), step.script
     accuracy = read_metrics(finished)["splits"]["test"]["accuracy"]
     assert "results/confusion_matrix.png" in printed and f"test accuracy {accuracy:.2%}" in printed
+    assert "results/report.html" in printed and "python3 run.py --images" in printed.splitlines()[-3]
 
 
 def test_lenet_5_has_the_published_layers(finished):
@@ -194,6 +200,15 @@ def test_pre_processing_appends_validation_to_train_on_request(project, flawed):
     assert len(faces) == len(flawed["train"]) + len(flawed["val"]) == len(project.store().read("train_y"))
     assert np.array_equal(faces[-len(validation) :], validation)
     assert len(project.store().read("test_x")) == len(flawed["test"])
+
+
+def test_each_declared_dependency_is_listed():
+    declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = (ROOT / "Import_Libraries.py").read_text(encoding="utf-8")
+    for heading in ("dependencies", "train", "page", "distributed", "onnx"):
+        block = re.search(rf"^{heading} = \[\n(.*?)^\]", declared, re.DOTALL | re.MULTILINE)[1]
+        names = set(re.findall(r'^    "([\w.-]+)', block, re.MULTILINE)) - {"facial-expression-recognition"}
+        assert names and all(f'"{name}"' in listed for name in names), names
 
 
 def test_broken_library_is_named_with_the_command_that_installs_it(project):

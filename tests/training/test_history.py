@@ -1,5 +1,7 @@
 """Summary and run record of a training."""
 
+import pytest
+
 from pipeline.models.backend import keras
 from pipeline.training.history import build_run_record, format_summary
 
@@ -15,6 +17,18 @@ def test_summary_shows_the_last_and_the_best_epoch():
     last, best = format_summary(HISTORY, best_epoch=1, keep="best").splitlines()[1:3]
     assert all(fact in last for fact in ("3", "50.00%", "35.00%"))
     assert all(fact in best for fact in ("2", "40.00%", "45.00%"))
+
+
+@pytest.mark.parametrize(("keep", "has_remedy"), [("last", True), ("best", False)])
+def test_summary_warns_where_validation_fell_after_the_best_epoch(keep, has_remedy):
+    summary = format_summary(HISTORY, best_epoch=1, keep=keep)
+    assert "10.0 points after epoch 2" in summary and ("--keep best" in summary) == has_remedy
+
+
+@pytest.mark.parametrize("last", [0.45, 0.441])
+def test_summary_does_not_warn_of_what_may_be_chance(last):
+    history = HISTORY | {"val_accuracy": [0.25, 0.45, last]}
+    assert "fell" not in format_summary(history, best_epoch=1, keep="last")
 
 
 def test_run_record_describes_network_and_history():
