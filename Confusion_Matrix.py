@@ -44,9 +44,8 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     pairs = find_confused_pairs(counts, settings.pairs)
     for true, predicted in pairs:
         count, share = counts[true, predicted], shares[true, predicted]
-        print(
-            f"  {EMOTIONS[true]} predicted as {EMOTIONS[predicted]}: {count} faces, {share:.1%} of {EMOTIONS[true]}"
-        )
+        faces_confused = f"{format_count(count, 'face')}, {share:.1%} of {EMOTIONS[true]}"
+        print(f"  {EMOTIONS[true]} predicted as {EMOTIONS[predicted]}: {faces_confused}")
     figure = plot_pairs(pairs, shares, faces, predictions, settings.faces)
     plots.save_figure(figure, "confused_pairs", source, settings.figures, settings.show, store)
 

@@ -14,6 +14,8 @@ import re
 
 import numpy as np
 
+from pipeline.workflow.formatting import format_count
+
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 LABELS = {str(label): label for label in range(len(EMOTIONS))}
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -85,8 +87,8 @@ def name_data_set(emotion: np.ndarray, origin: str) -> str:
         usages = USAGES[:n_splits]
         if np.array_equal(counts, np.sum([OFFICIAL_COUNTS[usage] for usage in usages], axis=0)):
             name = "FER2013" if usages == USAGES else f"FER2013's {' and '.join(usages)} rows"
-            return f"{name} ({origin}, {len(emotion):,} faces)"
-    return f"{origin} ({len(emotion):,} faces)"
+            return f"{name} ({origin}, {format_count(len(emotion), 'face')})"
+    return f"{origin} ({format_count(len(emotion), 'face')})"
 
 
 def is_fer2013(label: str) -> bool:

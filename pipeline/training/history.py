@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation.predict import predict_proba
 from pipeline.models.backend import keras
+from pipeline.workflow.formatting import format_count
 
 MIN_LOSS = 0.01  # of validation accuracy since the best epoch that is worth a warning; less may be chance
 
@@ -21,7 +22,7 @@ def format_summary(history: dict[str, list[float]], best_epoch: int, keep: str) 
         keep: Whose weights are the trained model's, "last" or "best".
     """
     n_epochs = len(history["loss"])
-    lines = [f"  Trained for {n_epochs} epochs in {sum(history['seconds']):.0f} s."]
+    lines = [f"  Trained for {format_count(n_epochs, 'epoch')} in {sum(history['seconds']):.0f} s."]
     for label, epoch in (("last", n_epochs - 1), ("best validation", best_epoch)):
         train, validation = history["accuracy"][epoch], history["val_accuracy"][epoch]
         lines.append(

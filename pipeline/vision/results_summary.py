@@ -12,7 +12,7 @@ from pipeline.vision.results_log import NOT_READ
 from pipeline.vision.results_table import Row
 from pipeline.workflow.formatting import format_count
 
-MAX_LISTED_FACES = 20
+MAX_LISTED_FACES, MAX_LISTED_UNREAD = 20, 20
 MAX_NAME_LENGTH = 50  # characters of a file's name
 
 
@@ -44,7 +44,9 @@ class ResultsSummary:
         yield from self.first_faces
         if self.emotions.total() > MAX_LISTED_FACES:
             yield f"... and {self.emotions.total() - MAX_LISTED_FACES:,} more"
-        yield from self.unread
+        yield from self.unread[:MAX_LISTED_UNREAD]
+        if len(self.unread) > MAX_LISTED_UNREAD:
+            yield f"... and {len(self.unread) - MAX_LISTED_UNREAD:,} more not read; the table has the reasons"
         if self.is_empty:
             return
         counts = ", ".join(f"{emotion} {count:,}" for emotion, count in self.emotions.most_common())

@@ -99,10 +99,13 @@ class Override:
 
     def __str__(self) -> str:
         edited = " in the file" if self.origin == "file" else ""
-        replaced = f"in the recipe: {self.replaced!r}"
-        if self.replaced_origin == "file":
-            replaced = f"in the file: {self.replaced!r}"
-        return f"{self.name} = {self.value!r}{edited} ({replaced})"
+        return f"{self.name} = {_list(self.value)}{edited} (in the {self.replaced_origin}: {_list(self.replaced)})"
+
+
+def _list(value: Any) -> str:
+    """Format a value; of many, as a shell makes of a pattern, the first and the number."""
+    is_long = isinstance(value, tuple) and len(repr(value)) > 5 * MAX_VALUE_LENGTH
+    return f"({value[0]!r}, ... {len(value):,} values)" if is_long else repr(value)
 
 
 class SettingsSource(Generic[Settings]):

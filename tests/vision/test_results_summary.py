@@ -64,5 +64,11 @@ def test_only_the_first_faces_are_listed():
     assert all(len(line) <= 98 for line in lines)
 
 
+def test_only_the_first_unreadable_files_are_listed():
+    rows = ({"file": f"{index}.txt", "note": f"not read: {index}.txt"} for index in range(981))
+    lines = list(summarize_results([face_row("a"), *rows]).lines())
+    assert len(lines) < 30 and any("961 more" in line for line in lines) and "981 not read" in lines[-1]
+
+
 def test_without_any_face_the_summary_mentions_the_flag_for_cropped_faces():
     assert "--faces crop" in list(summarize_results([{"file": "a", "note": "no face found"}]).lines())[-1]

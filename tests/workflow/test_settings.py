@@ -14,6 +14,7 @@ from annotated_types import Ge, Le, MinLen
 from pipeline.workflow.settings import (
     Fraction,
     NonNegativeFloat,
+    Override,
     PositiveInt,
     Seed,
     SettingsSource,
@@ -194,3 +195,11 @@ def test_a_setting_without_a_type_is_an_error():
 def test_allowed_values_are_described():
     assert describe(Annotated[int, Ge(1), Le(20)]) == "a whole number, at least 1 and at most 20"
     assert describe(Fraction) == "a number, at least 0 and less than 1"
+
+
+@pytest.mark.parametrize("n_values", [1, 2, 981, 100_000])
+def test_of_many_values_the_first_and_their_number_are_printed(n_values):
+    values = tuple(f"photographs/{index}.jpg" for index in range(n_values))
+    text = str(Override("images", values, "flag", (), "file"))
+    assert len(text) < 400 and "'photographs/0.jpg'" in text
+    assert ("values" in text) == (n_values > 2)
