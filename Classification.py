@@ -3,7 +3,8 @@
 Reads:  data/predictions, source, test_x
         with --images: the named images, videos, folders, patterns, CSV files of faces
 Writes: results/classification_report.json, examples.png (correct and wrong predictions of the test split)
-        with --images: classification.csv (one row per face), classified/ (annotated copies)
+        with --images: classification.csv (one row per face), classified/ (annotated copies), each in place of the
+        previous run's
         with --charts: new_pictures.png (the first faces), and beside each annotated video its emotions over time
 Run:    python3 Classification.py
         python3 Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
@@ -13,6 +14,7 @@ as long as it plays. An interrupted run over many images resumes with the same c
 """
 
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pipeline.workflow.cli import run_step
@@ -50,6 +52,8 @@ class Settings:
     faces: FaceSource = "detect"  # crop: each image is one tightly cropped face
     model: ModelPath = ""  # saved network, or data for the one trained there; "": models/Compact_votes
     trust: bool = False  # True: load a SavedModel without a model card, which can do what its author wants
+    min_score: Annotated[float, Ge(0.3), Le(1)] = 0.7  # of a detected face; less finds more, also wrong
+    min_size: Annotated[int, Ge(20)] = 20  # pixels: longer side of a face
     tta: Literal[1, 2, 18] = 2  # views of each face to average over: 2 adds the mirror image, 18 also shifts
     smoothing: NonNegativeFloat = 0.4  # seconds: time constant of the moving average in a video; 0: none
     every: PositiveInt = 1  # classify every n-th frame of a video; 1: all of them
@@ -126,9 +130,12 @@ def classify_images(settings: Settings, store: ArtifactStore) -> None:
     """Classify the faces of all files; write the tables and the annotated copies."""
     images = [image for image in settings.images if image]
     check_formats(settings.formats)
-    files = find_inputs(images)
+    inputs = find_inputs(images)
+    files, skipped = inputs.files, inputs.describe_skipped()
+    if skipped:
+        print(f"  neither image, video nor CSV: {skipped}")
     if not files:
-        raise ValueError(f"No image, video or CSV file found in {', '.join(images)}.")
+        raise ValueError(f"No image, video or CSV file found in {shorten(', '.join(images), 100)}.")
     classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL, trust=settings.trust)
     model_sha256 = store.inputs.get("trained_model") or compute_fingerprint(classifier.path)["sha256"]
     file_classifier = FileClassifier(
@@ -139,6 +146,8 @@ def classify_images(settings: Settings, store: ArtifactStore) -> None:
         settings.annotate,
         settings.charts,
         every=settings.every,
+        min_score=settings.min_score,
+        min_size=settings.min_size,
     )
     metadata = file_classifier.describe_run(images, model_sha256)
     with ResultsLog(RESULTS / "classification", metadata, settings.resume) as log:
@@ -148,7 +157,9 @@ def classify_images(settings: Settings, store: ArtifactStore) -> None:
             print(f"  {line}")
         if summary.is_empty:  # keep the tables of the previous run
             log.discard()
+            file_classifier.copies.discard()
             raise ValueError(f"None of the {format_count(len(files), 'file')} could be read.")
+        file_classifier.copies.publish()
         tables = [f"classification.{name}" for name in settings.formats]
         with record_network(store, *tables, digests={"classifier": model_sha256}):
             log.finish(settings.formats)

@@ -28,7 +28,7 @@ from annotated_types import Ge, Le
 
 from pipeline.data import csv_reader, fer2013, sources, synthetic_faces
 from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
-from pipeline.data.image_io import IMAGE_EXTENSIONS
+from pipeline.data.image_formats import IMAGE_EXTENSIONS
 from pipeline.data.sources import DataSource
 from pipeline.data.splits import Percentages, fill_splits
 from pipeline.data.votes import VOTE_COLUMNS, read_votes

@@ -155,7 +155,7 @@ def write_invalid_images(folder: Path) -> list[str]:
     for kind in ("jpg", "png", "gif", "webp"):
         photograph.save(folder / f"cut.{kind}")
         content = (folder / f"cut.{kind}").read_bytes()
-        (folder / f"cut.{kind}").write_bytes(content[: len(content) // 2])
+        (folder / f"cut.{kind}").write_bytes(content[:40])
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "text.jpg").write_text("This is text.")
     (folder / "start.jpg").write_bytes(b"\xff\xd8\xff\xe0" + b"\0" * 200)

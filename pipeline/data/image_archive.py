@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.data.csv_file import DECOMPRESSION_ERRORS, is_system_file, open_tar
-from pipeline.data.image_io import IMAGE_EXTENSIONS
+from pipeline.data.image_formats import IMAGE_EXTENSIONS
 
 MAX_IMAGES = 1_000_000
 MAX_IMAGE_BYTES = 20_000_000

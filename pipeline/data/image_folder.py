@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from pipeline.data.csv_file import is_system_file
 from pipeline.data.fer2013 import DTYPES, EMOTIONS, LABELS, Table, parse_emotion, parse_usage
-from pipeline.data.image_io import IMAGE_EXTENSIONS, read_face
+from pipeline.data.image_formats import IMAGE_EXTENSIONS
+from pipeline.data.image_io import read_face
 from pipeline.data.splits import sort_by_split
 
 LabeledFile = tuple[Path, str, int]  # an image, its Usage ("" outside the folders of a split) and its label
@@ -50,12 +51,19 @@ def read_image_folder(root: Path, folders: Sequence[Path] = ()) -> tuple[Table, 
     bar = tqdm(files, desc=f"Reading {root.name}", unit="image", delay=1, leave=False)
     table = {
         "emotion": np.array([label for _, _, label in files], DTYPES["emotion"]),
-        "pixels": np.stack([read_face(path) for path, _, _ in bar]),
+        "pixels": np.stack([_read_face(path) for path, _, _ in bar]),
     }
     if in_splits:
         usages = np.array([usage for _, usage, _ in files], DTYPES["Usage"])
         table = sort_by_split(table | {"Usage": usages})
     return table, note
+
+
+def _read_face(path: Path) -> np.ndarray:
+    face = read_face(path)
+    if face.is_damaged:
+        raise ValueError(f"{path} is cut off or damaged. Replace or remove it.")
+    return face.pixels
 
 
 def find_images(root: Path, folders: Sequence[Path] = ()) -> Iterator[LabeledFile]:

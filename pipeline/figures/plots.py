@@ -74,6 +74,7 @@ def save_figure(
     formats: FigureFormats = ("png",),
     show: bool = False,
     store: ArtifactStore | None = None,
+    is_announced: bool = True,
 ) -> list[Path]:
     """Save a figure atomically as results/<name>.<format>, with a footer that names its data, and close it.
 
@@ -82,6 +83,7 @@ def save_figure(
         formats: a file each.
         show: also open the first file, where there is a display.
         store: of a figure that depends on a network: what the figure shows has been read from it.
+        is_announced: whether to print the name.
 
     Returns:
         The paths of the files.
@@ -99,7 +101,8 @@ def save_figure(
             with atomic_write(path) as unfinished:
                 figure.savefig(unfinished, metadata=metadata)
     plt.close(figure)
-    print(f"  figure: {', '.join(f'results/{printable(file)}' for file in files)}")
+    if is_announced:
+        print(f"  figure: {', '.join(f'results/{printable(file)}' for file in files)}")
     if show:
         open_file(paths[0])
     return paths

@@ -26,6 +26,9 @@ CASCADE_FILE = "haarcascade_frontalface_alt2.xml"  # in OpenCV 4
 CANDIDATE_THRESHOLD = 0.3  # for the close-up pass
 SCORE_THRESHOLD = 0.7  # to accept a face; with OpenCV's default of 0.9 a third are missed
 ROTATED_SCORE_THRESHOLD = 0.87  # in a rotated close-up: twelve attempts raise the risk of a false positive
+TILTED_SCORE_THRESHOLD = (
+    0.9  # for a roll above MAX_ROLL_DEG: turned faces score 0.93 and more, other things less
+)
 UPRIGHT_SCORE_THRESHOLD = 0.9  # to skip the rotated close-ups: scores decrease with the roll
 
 # Pixels
@@ -41,6 +44,10 @@ MAX_CLOSE_UP_OFFSET = 0.35  # of a face from the center of a close-up, relative 
 MAX_CLOSE_UP_SIZE_RATIO = 2  # between the size of a face in a close-up and the expected one, either way
 ROTATION_ANGLES_DEG = range(30, 360, 30)  # of the close-ups where the upright one is not conclusive
 NMS_THRESHOLD = 0.5  # intersection over the smaller area from which two boxes are the same face
+MAX_ROLL_DEG = 45  # of a face with any accepted score
+# A box and its landmarks agree, with the ranges of 440 faces of FER2013 in comments
+EYE_HEIGHT_RANGE = 0.2, 0.6  # of the eyes below the upper edge, relative to the box's height; 0.22 to 0.46
+ASPECT_RATIO_RANGE = 0.5, 1.33  # width over height; 0.59 to 1.04
 SCORE_COLUMN = 14  # in a row of YuNet's output
 
 
@@ -55,6 +62,8 @@ class FaceDetector:
 
     Args:
         live: whether the images are frames of a live video.
+        min_score: of a face, 0 to 1; CANDIDATE_THRESHOLD and less mean that. The Haar cascade gives no scores.
+        min_size: of a face's longer side, in pixels; less than MIN_FACE_SIDE means that.
 
     Attributes:
         name: "YuNet" or "Haar cascade".
@@ -63,17 +72,20 @@ class FaceDetector:
         ImportError: neither detector is installed.
     """
 
-    def __init__(self, live: bool = False):
-        self.live = live
+    def __init__(
+        self, live: bool = False, min_score: float = SCORE_THRESHOLD, min_size: float = MIN_FACE_SIDE
+    ):
+        self.live, self.min_score, self.min_size = live, min_score, min_size
         self.yunet = load_yunet()
         self.cascade = None if self.yunet else load_cascade()
         self.name = "YuNet" if self.yunet else "Haar cascade"
 
-    def detect(self, image: np.ndarray) -> list[Face]:
+    def detect(self, image: np.ndarray, reduction: float = 1.0) -> list[Face]:
         """Return the faces of an image, the largest first.
 
         Args:
             image: (height, width, 3) uint8 RGB.
+            reduction: factor by which the image was reduced; min_size is in pixels before that.
 
         Raises:
             ValueError: the array has another shape or dtype.
@@ -83,7 +95,8 @@ class FaceDetector:
         n_pixels = image.shape[0] * image.shape[1]
         if self.live or self.cascade:
             max_pixels = LIVE_SCAN_PIXELS if self.live else MAX_SCAN_PIXELS
-            faces = self._scan(image, min(1.0, math.sqrt(max_pixels / n_pixels)), SCORE_THRESHOLD)
+            faces = self._scan(image, min(1.0, math.sqrt(max_pixels / n_pixels)), self.min_score)
+            faces = [face for face in faces if is_plausible(face) and self._is_accepted(face)]
         else:
             candidates = [
                 face
@@ -92,7 +105,8 @@ class FaceDetector:
             ]
             verified = [self._verify(image, candidate) for candidate in nms(candidates)]
             faces = [face for face in verified if face]
-        faces = [face for face in nms(faces) if face.size >= MIN_FACE_SIDE]
+        min_size = max(MIN_FACE_SIDE, self.min_size / reduction)
+        faces = [face for face in nms(faces) if face.size >= min_size]
         return sorted(faces, key=lambda face: face.size, reverse=True)
 
     def _scan(self, image: np.ndarray, scale: float, score_threshold: float) -> list[Face]:
@@ -104,18 +118,28 @@ class FaceDetector:
         return [to_face(row, to_image) for row in self._run_detector(resized, score_threshold)]
 
     def _verify(self, image: np.ndarray, candidate: Face) -> Face | None:
-        """Return the face as detected in the close-up with the highest score; None if it is a false positive."""
+        """Return the face as detected in the close-up with the highest score; None if it is a false positive.
+
+        A candidate with a high score stays as it is where the close-up shows no face.
+        """
         upright = self._detect_in_close_up(image, candidate, rotation=0)
-        if not upright or (
-            upright.score >= UPRIGHT_SCORE_THRESHOLD and abs(upright.roll) < ROLL_CORRECTION_THRESHOLD_DEG
-        ):
-            return upright
-        best = upright
-        for angle in ROTATION_ANGLES_DEG:
-            rotated = self._detect_in_close_up(image, candidate, angle)
-            best = max(best, rotated or best, key=lambda face: face.score)
-        accepted = upright.score >= SCORE_THRESHOLD or best.score >= ROTATED_SCORE_THRESHOLD
-        return best if accepted else None
+        if not upright or not is_plausible(upright):
+            is_certain = candidate.score >= UPRIGHT_SCORE_THRESHOLD and is_plausible(candidate)
+            return candidate if is_certain and self._is_accepted(candidate) else None
+        if upright.score >= UPRIGHT_SCORE_THRESHOLD and abs(upright.roll) < ROLL_CORRECTION_THRESHOLD_DEG:
+            return upright if self._is_accepted(upright) else None
+        close_ups = [self._detect_in_close_up(image, candidate, angle) for angle in ROTATION_ANGLES_DEG]
+        rotated = [face for face in close_ups if face and is_plausible(face)]
+        accepted = [face for face in (upright, *rotated) if self._is_accepted(face)]
+        best = max(accepted, key=lambda face: face.score, default=None)
+        if not best or (upright not in accepted and best.score < ROTATED_SCORE_THRESHOLD):
+            return None
+        return best
+
+    def _is_accepted(self, face: Face) -> bool:
+        """Return whether a face's score is high enough for its roll."""
+        threshold = TILTED_SCORE_THRESHOLD if abs(face.roll) > MAX_ROLL_DEG else 0
+        return bool(self.cascade) or face.score >= max(threshold, self.min_score)
 
     def _detect_in_close_up(self, image: np.ndarray, candidate: Face, rotation: float) -> Face | None:
         """Detect a candidate in a crop around it, which is rotated clockwise by `rotation` degrees."""
@@ -197,6 +221,19 @@ def to_face(row: np.ndarray, to_image: np.ndarray) -> Face:
         score=float(row[SCORE_COLUMN]),
         landmarks=tuple((float(x), float(y)) for x, y in landmarks) if has_landmarks else (),
     )
+
+
+def is_plausible(face: Face) -> bool:
+    """Return whether a face's box has the shape of a face, with its eyes where they belong; True without landmarks."""
+    _, _, width, height = face.box
+    if not ASPECT_RATIO_RANGE[0] <= width / height <= ASPECT_RATIO_RANGE[1]:
+        return False
+    if not face.landmarks:
+        return True
+    x, y = np.mean(face.landmarks[:2], axis=0) - face.center  # between the eyes
+    roll = math.radians(face.roll)
+    eye_height = 0.5 + (y * math.cos(roll) - x * math.sin(roll)) / height
+    return EYE_HEIGHT_RANGE[0] <= eye_height <= EYE_HEIGHT_RANGE[1]
 
 
 def is_central(row: np.ndarray) -> bool:

@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from pipeline.data import csv_reader
-from pipeline.data.image_io import IMAGE_EXTENSIONS, read_face, read_image
+from pipeline.data.image_io import read_face, read_image
 from pipeline.data.pixels import stretch_contrast
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.annotate import annotated_copy
+from pipeline.vision.annotated_copies import AnnotatedCopies, describe_copy_error
 from pipeline.vision.face_crop import crop_face
-from pipeline.vision.face_detector import FaceDetector
+from pipeline.vision.face_detector import MIN_FACE_SIDE, SCORE_THRESHOLD, FaceDetector
+from pipeline.vision.file_kinds import input_kind
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
-from pipeline.vision.inputs import input_kind
 from pipeline.vision.recognition import recognize_faces
 from pipeline.vision.results_log import ResultsLog, crop_row, to_rows
 from pipeline.vision.results_table import Row
 from pipeline.vision.video_worker import IsolatedVideoReader
-from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.flags import make_absolute
 from pipeline.workflow.formatting import format_count, printable
 from pipeline.workflow.settings import Location
@@ -34,6 +33,7 @@ if TYPE_CHECKING:  # Matplotlib, which takes a second to start, is imported wher
     from pipeline.figures.plots import FacePanel
 
 FaceSource = Literal["detect", "crop"]
+GALLERY_NAME = "new_pictures"
 MAX_TRACK_AGE_S = 1.0  # for which a face that is not detected keeps its number in a video
 MAX_GALLERY_FACES = 14  # in results/new_pictures.png; the tables have all faces
 GALLERY_COLUMNS = 7
@@ -53,10 +53,12 @@ class FileClassifier:
         charts: whether to draw the emotions over time of each annotated video, and to keep faces for `save_gallery`.
         results: the folder of the results.
         every: classify every n-th frame of a video.
+        min_score: of a face, 0 to 1, and min_size: of its longer side, in pixels of the file.
 
     Attributes:
         first_faces: the first faces that were classified, for `save_gallery`; empty without `charts`.
-        first_copy: the annotated copy of the first image with a face.
+        first_copy: the annotated copy of the first image with a face, where it will be published.
+        copies: the annotated copies of `classify_files`, which are to be published or discarded after it.
     """
 
     classifier: EmotionClassifier
@@ -67,18 +69,20 @@ class FileClassifier:
     charts: bool = False
     results: Path = RESULTS
     every: int = 1
+    min_score: float = SCORE_THRESHOLD
+    min_size: float = MIN_FACE_SIDE
     first_faces: "list[FacePanel]" = field(default_factory=list, init=False)
     first_copy: Path | None = field(default=None, init=False)
 
     def __post_init__(self):
-        self.detector = FaceDetector()
+        self.detector = FaceDetector(min_score=self.min_score, min_size=self.min_size)
         if self.charts:
             importlib.import_module("matplotlib")  # that it is not installed is an error before any work
 
     def describe_run(self, images: Sequence[str], model_sha256: str) -> dict[str, Any]:
         """Return all that the results depend on; a run that was interrupted resumes only if it is the same."""
         images = [make_absolute(image, Location()) for image in images]
-        names = ("faces", "tta", "smoothing", "annotate", "charts", "every")
+        names = ("faces", "tta", "smoothing", "annotate", "charts", "every", "min_score", "min_size")
         options = {name: getattr(self, name) for name in names}
         return {"images": images, "model": model_sha256, **options}
 
@@ -94,66 +98,74 @@ class FileClassifier:
             )
         for other in log.list_others():
             print(f"  An unfinished run over other images is kept in {other.name}; its command continues it.")
-        copies = self.results / "classified"
-        parent = common_folder(files)
+        self.copies = AnnotatedCopies(self.results / "classified", files, log.digest, bool(log.completed))
         for path in tqdm(files, desc="  classifying", unit="file", delay=1, leave=False):
             key = printable(os.path.abspath(path))  # of a run that is resumed from another folder too
             if key not in log.completed:
-                rows = self.classify_file(path, copy_path(path, parent, copies))
-                log.add_file(printable(path), rows, key)
+                log.add_file(printable(path), self._classify_file(path), key)
 
-    def classify_file(self, path: Path, copy: Path) -> Iterator[Row]:
+    def _classify_file(self, path: Path) -> Iterator[Row]:
         """Return a row for each face of a file, and write an annotated copy.
-
-        Args:
-            copy: of the annotated copy; a video's copy has the extension .mp4 in addition.
 
         Raises:
             ValueError, OSError: while the rows are computed, for a file that cannot be read.
         """
         kind = input_kind(path)
         if kind == "video":
-            return self._classify_video(path, copy)
+            return self._classify_video(path)
         if kind == "csv":
             return self._classify_csv(path)
         if self.faces == "crop":
-            return self._classify_crops(path, read_face(path)[np.newaxis], [path.name])
-        return self._classify_image(path, copy)
+            face = read_face(path)
+            return self._classify_crops(path, face.pixels[np.newaxis], [path.name], face.notes)
+        return self._classify_image(path)
 
-    def _classify_image(self, path: Path, copy: Path) -> Iterator[Row]:
+    def _classify_image(self, path: Path) -> Iterator[Row]:
         image = read_image(path)
-        predictions = recognize_faces(image.pixels, self.detector, self.classifier, self.tta)
+        predictions = recognize_faces(
+            image.pixels, self.detector, self.classifier, self.tta, max(image.scale)
+        )
         for prediction in predictions:
             crop = crop_face(image.pixels, prediction.face)
             self._add_to_gallery(crop, prediction.probabilities, path.name)
         predictions = [prediction.scaled(*image.scale) for prediction in predictions]
+        notes = image.notes
         if predictions and self.annotate:
-            path_of_copy = save_image(annotated_copy(image, predictions), copy)
-            self.first_copy = self.first_copy or path_of_copy
-        yield from to_rows(printable(path), predictions, notes=image.notes)
+            copy_notes = self.copies.save_image(annotated_copy(image, predictions), path)
+            notes += copy_notes
+            if not copy_notes:
+                self.first_copy = self.first_copy or self.copies.published_path(path)
+        yield from to_rows(printable(path), predictions, notes=notes)
 
     def _classify_csv(self, path: Path) -> Iterator[Row]:
         crops = csv_reader.read_csv(path, ("pixels",))["pixels"]
         titles = (f"{path.name}, row {index:,}" for index in range(1, len(crops) + 1))
         yield from self._classify_crops(path, crops, titles)
 
-    def _classify_crops(self, path: Path, crops: np.ndarray, titles: Iterable[str]) -> Iterator[Row]:
+    def _classify_crops(
+        self, path: Path, crops: np.ndarray, titles: Iterable[str], notes: tuple[str, ...] = ()
+    ) -> Iterator[Row]:
         """Yield the rows of cropped faces (N, 48, 48) uint8."""
         predictions = zip(
             crops, titles, self.classifier.predict_proba(stretch_contrast(crops), self.tta), strict=True
         )
         for index, (pixels, title, probabilities) in enumerate(predictions, start=1):
             self._add_to_gallery(pixels, probabilities, title)
-            yield crop_row(printable(path), index, probabilities)
+            yield crop_row(printable(path), index, probabilities, notes)
 
-    def _classify_video(self, path: Path, copy: Path) -> Iterator[Row]:
+    def _classify_video(self, path: Path) -> Iterator[Row]:
         reader = IsolatedVideoReader(path, self.every)
         max_age = max(MAX_TRACK_AGE_S, 1.5 * (self.every - 1) / reader.fps)  # over one frame that is read
+        detector = FaceDetector(live=True, min_score=self.min_score, min_size=self.min_size)
         frame_pipeline = FramePipeline(
-            self.classifier, tta=self.tta, smoothing=self.smoothing, max_age=max_age
+            self.classifier, tta=self.tta, smoothing=self.smoothing, max_age=max_age, detector=detector
         )
+        copy_notes: list[str] = []
         frames = annotate_video(
-            reader, frame_pipeline, add_extension(copy, ".mp4") if self.annotate else None
+            reader,
+            frame_pipeline,
+            self.copies.copy_path(path) if self.annotate else None,
+            on_copy_error=lambda error: copy_notes.append(describe_copy_error(error)),
         )
         progress = {"desc": f"  {printable(path.name)[-30:]}", "unit": "frame", "delay": 1, "leave": False}
         tracks: dict[int, list[tuple[float, np.ndarray]]] = {}
@@ -167,14 +179,15 @@ class FileClassifier:
                 track = tracks.setdefault(prediction.track_id, [])
                 track.append((frame.seconds, prediction.probabilities))
             yield from to_rows(printable(path), predictions, frame.number, frame.seconds)
-        for note in reader.notes:
+        for note in (*reader.notes, *copy_notes):
             print(f"  {printable(path)}: {note}")
             yield {"file": printable(path), "note": note}
         if tracks and self.annotate and self.charts:
             from pipeline.figures import plots
 
-            name = copy.relative_to(self.results).as_posix()
-            plots.save_figure(plots.plot_emotions_over_time(tracks), name, self._figure_source())
+            name = self.copies.chart_path(path).with_suffix("").relative_to(self.results).as_posix()
+            chart = plots.plot_emotions_over_time(tracks)
+            plots.save_figure(chart, name, self._figure_source(), is_announced=False)
 
     def _add_to_gallery(self, pixels: np.ndarray, probabilities: np.ndarray, title: str) -> None:
         if self.charts and len(self.first_faces) < MAX_GALLERY_FACES:
@@ -184,8 +197,12 @@ class FileClassifier:
             self.first_faces.append(FacePanel(pixels, probabilities, title))
 
     def save_gallery(self, show: bool = False) -> None:
-        """Save a figure of the first faces with their probabilities as results/new_pictures.png."""
+        """Save a figure of the first faces with their probabilities as results/new_pictures.png.
+
+        Without `charts` or a face, that of the previous run is deleted.
+        """
         if not self.first_faces:
+            (self.results / f"{GALLERY_NAME}.png").unlink(missing_ok=True)
             return
         from pipeline.figures import plots
 
@@ -193,37 +210,7 @@ class FileClassifier:
             ("" if start else "New images", self.first_faces[start : start + GALLERY_COLUMNS])
             for start in range(0, len(self.first_faces), GALLERY_COLUMNS)
         ]
-        plots.save_figure(plots.draw_gallery(rows), "new_pictures", self._figure_source(), show=show)
+        plots.save_figure(plots.draw_gallery(rows), GALLERY_NAME, self._figure_source(), show=show)
 
     def _figure_source(self) -> dict[str, Any]:
         return {"is_sample": False, "label": f"new images, classified by {self.classifier.path.name}"}
-
-
-# --------------------------------------------------------------------------------------------------
-# Paths of the annotated copies
-# --------------------------------------------------------------------------------------------------
-def common_folder(files: list[Path]) -> Path | None:
-    """Return the deepest folder that contains all files; None if they are on several drives."""
-    try:
-        return Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in files]))
-    except ValueError:
-        return None
-
-
-def copy_path(path: Path, parent: Path | None, copies: Path) -> Path:
-    """Return the path of a file's copy: relative to the folder `copies` as the file is to `parent`."""
-    path = Path(os.path.abspath(path))  # without "..", which would lead out of the folder
-    return copies / path.relative_to(parent or path.anchor)
-
-
-def add_extension(path: Path, *extensions: str) -> Path:
-    """Append the first extension unless the path has one of them; so the copies of a.avi and a.mov are two files."""
-    return path if path.suffix.lower() in extensions else path.with_name(path.name + extensions[0])
-
-
-def save_image(image: np.ndarray, path: Path) -> Path:
-    """Save an image (height, width, 3) uint8 RGB, atomically; return its path, which has an extension of an image."""
-    path = add_extension(path, *IMAGE_EXTENSIONS)
-    with atomic_write(path) as temporary:
-        Image.fromarray(image).save(temporary)
-    return path

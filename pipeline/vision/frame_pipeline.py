@@ -26,12 +26,22 @@ class FramePipeline:
         classifier: predicts the emotions of the cropped faces.
         tta: views of each face to average over (test-time augmentation).
         smoothing: time constant in seconds of the moving average of each face's probabilities; 0 disables it.
+        detector: of the faces; None: FaceDetector(live=True).
         max_age: seconds for which a face that is no longer detected keeps its track_id.
     """
 
-    def __init__(self, classifier: Classifier, *, tta: int = 1, smoothing: float = 0.4, max_age: float = 1.0):
+    def __init__(
+        self,
+        classifier: Classifier,
+        *,
+        tta: int = 1,
+        smoothing: float = 0.4,
+        max_age: float = 1.0,
+        detector: FaceDetector | None = None,
+    ):
         self.classifier, self.tta = classifier, tta
-        self.detector, self.tracker = FaceDetector(live=True), Tracker(smoothing, max_age)
+        self.detector = detector or FaceDetector(live=True)
+        self.tracker = Tracker(smoothing, max_age)
         self.cut_detector = SceneCutDetector()
 
     def process(self, image: np.ndarray, seconds: float) -> list[FacePrediction]:
@@ -54,6 +64,7 @@ def annotate_video(
     *,
     bars: bool = True,
     resize: Callable[[np.ndarray], np.ndarray] | None = None,
+    on_copy_error: Callable[[OSError], None] | None = None,
 ) -> Generator[tuple[Frame, list[FacePrediction]], None, None]:
     """Yield each frame of a video with its faces, and write a copy of the video on which they are marked.
 
@@ -64,6 +75,7 @@ def annotate_video(
         output_path: of the copy, .mp4, which has the original's times and sound; None writes no copy.
         bars: whether to draw a bar for each emotion, too.
         resize: applied to each annotated image before it is written.
+        on_copy_error: called if the copy cannot be opened, after which the video goes on without one; None raises.
     """
     with ExitStack() as stack:
         stack.callback(reader.close)
@@ -78,5 +90,12 @@ def annotate_video(
             if writer is None:
                 size = image.shape[1], image.shape[0]
                 sound = Sound(reader.path, reader.start_s)
-                writer = stack.enter_context(open_video_writer(output_path, reader.fps, size, sound))
+                try:
+                    writer = stack.enter_context(open_video_writer(output_path, reader.fps, size, sound))
+                except OSError as error:
+                    if on_copy_error is None:
+                        raise
+                    on_copy_error(error)
+                    output_path = None
+                    continue
             writer.write(image, frame.seconds)

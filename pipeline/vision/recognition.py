@@ -57,17 +57,18 @@ class FacePrediction:
 
 
 def recognize_faces(
-    image: np.ndarray, detector: FaceDetector, classifier: Classifier, tta: int = 1
+    image: np.ndarray, detector: FaceDetector, classifier: Classifier, tta: int = 1, reduction: float = 1.0
 ) -> list[FacePrediction]:
     """Detect the faces of an image (height, width, 3) uint8 RGB and classify their emotions.
 
     Args:
         tta: views of each face to average over (test-time augmentation).
+        reduction: factor by which the image was reduced, for the detector's smallest size of a face.
 
     Returns:
         The faces, the largest first, with track_id counted from 1.
     """
-    faces = detector.detect(image)
+    faces = detector.detect(image, reduction)
     if not faces:
         return []
     crops = np.stack([crop_face(image, face) for face in faces])

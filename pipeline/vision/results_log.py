@@ -48,15 +48,16 @@ def to_rows(
     return rows
 
 
-def crop_row(file: str, index: int, probabilities: np.ndarray) -> Row:
+def crop_row(file: str, index: int, probabilities: np.ndarray, notes: tuple[str, ...] = ()) -> Row:
     """Return the row of an image that is a cropped face, the `index`-th of its file, from 1."""
-    return {"file": file, "face": index} | _probability_columns(probabilities)
+    note = {"note": "; ".join(notes)} if notes else {}
+    return {"file": file, "face": index} | _probability_columns(probabilities) | note
 
 
 def _face_columns(prediction: FacePrediction) -> Row:
     sides = zip(("left", "top", "width", "height"), prediction.face.box, strict=True)
     box = {name: round(value, 1) for name, value in sides}
-    pose = {"roll": round(prediction.face.roll, 1)}
+    pose = {"roll": round(prediction.face.roll, 1), "score": round(prediction.face.score, 3)}
     return {"face": prediction.track_id} | box | pose | _probability_columns(prediction.probabilities)
 
 
@@ -76,6 +77,9 @@ class ResultsLog:
         resume: continue the unfinished log with the same metadata; `completed` then has the keys of the files whose
             rows it holds. Otherwise the log starts from scratch.
 
+    Attributes:
+        digest: of the metadata, eight hexadecimal digits.
+
     As a context manager it closes the log, unless it is finished, so that a later run can resume it.
     """
 
@@ -85,8 +89,8 @@ class ResultsLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         encoded = json.dumps(metadata, sort_keys=True)
         metadata = json.loads(encoded)  # as it will be read again: tuples become lists
-        digest = hashlib.sha256(encoded.encode()).hexdigest()[:8]
-        self.log_path = path.with_name(f"{path.name}-{digest}{LOG_SUFFIX}")
+        self.digest = hashlib.sha256(encoded.encode()).hexdigest()[:8]
+        self.log_path = path.with_name(f"{path.name}-{self.digest}{LOG_SUFFIX}")
         valid_bytes = self._read_completed(metadata) if resume and self.log_path.is_file() else 0
         self.file: BinaryIO = open(self.log_path, "r+b" if valid_bytes else "wb")  # noqa: SIM115, see `close`
         self.file.truncate(valid_bytes)
@@ -164,10 +168,13 @@ class ResultsLog:
                     yield row
 
     def finish(self, formats: Iterable[TableFormat]) -> None:
-        """Write a table in each format, atomically, and delete the log."""
+        """Write a table in each format, atomically, and delete the log and the tables in other formats."""
+        formats = tuple(formats)
         for table_format in formats:
             with atomic_write(self.path.with_suffix(f".{table_format}")) as temporary:
                 WRITERS[table_format](self.rows(), temporary)
+        for other_format in WRITERS.keys() - formats:  # of a previous run
+            self.path.with_suffix(f".{other_format}").unlink(missing_ok=True)
         self.discard()
 
     def discard(self) -> None:

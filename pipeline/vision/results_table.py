@@ -13,8 +13,8 @@ from pipeline.data.fer2013 import EMOTIONS
 Row = dict[str, Any]
 TableFormat = Literal["csv", "jsonl", "parquet"]
 COLUMNS = (
-    "file", "frame", "seconds", "face", "left", "top", "width", "height", "roll", "emotion", "confidence", *EMOTIONS,
-    "note",
+    "file", "frame", "seconds", "face", "left", "top", "width", "height", "roll", "score",
+    "emotion", "confidence", *EMOTIONS, "note",
 )  # fmt: skip
 COLUMN_TYPES = {
     "file": str,

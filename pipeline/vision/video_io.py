@@ -13,7 +13,6 @@ from av.video.stream import VideoStream
 from pipeline.vision.truncation import is_truncated
 from pipeline.workflow.formatting import format_count
 
-VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
 # What is opened, by content. Playlists (HLS, DASH, concat) are not here: they name further files, which would be read.
 CONTAINERS = (
     *(

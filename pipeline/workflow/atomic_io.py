@@ -1,6 +1,7 @@
 """Write files and folders atomically: each appears complete under its name or, after an error, not at all."""
 
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+MAX_NAME_BYTES = 200  # of a file's name in the name of its temporary file; file systems allow 255 in all
+MAX_SUFFIX_BYTES = 20
 MAX_LEFTOVER_AGE_S = 24 * 60 * 60  # a temporary file that has not been written to for longer is deleted
 
 
@@ -42,7 +45,7 @@ def temporary_path(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    temporary = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".unfinished-{os.getpid()}-{_short_name(path)}")
     try:
         yield temporary
     finally:
@@ -74,6 +77,14 @@ def check_writable(folder: Path) -> None:
         temporary.touch()
 
 
+def _short_name(path: Path) -> str:
+    """Return a file's name, or for a long one a hash with its suffix, so that a prefix fits before it."""
+    if len(os.fsencode(path.name)) <= MAX_NAME_BYTES:
+        return path.name
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return digest + (path.suffix if len(os.fsencode(path.suffix)) < MAX_SUFFIX_BYTES else "")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically; makes its folder."""
     with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
@@ -97,7 +108,7 @@ def _delete(path: Path) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    for leftover in path.parent.glob(f".unfinished-*-{glob.escape(path.name)}"):
+    for leftover in path.parent.glob(f".unfinished-*-{glob.escape(_short_name(path))}"):
         process_id = leftover.name.split("-")[1]
         try:
             is_old = time.time() - leftover.stat().st_mtime > MAX_LEFTOVER_AGE_S

@@ -90,10 +90,11 @@ def test_a_folder_without_images_is_refused_by_name(tmp_path):
         image_folder.read_image_folder(tmp_path)
 
 
-def test_a_damaged_image_is_refused_by_name(tmp_path, small_table):
+@pytest.mark.parametrize("n_bytes", [200, 700, -1])
+def test_a_damaged_image_is_refused_by_name(tmp_path, small_table, n_bytes):
     write_image_folder(tmp_path, small_table, THREE_SPLITS, suffix="jpg")
     damaged = next((tmp_path / "train" / "Fear").glob("*.jpg"))
-    damaged.write_bytes(damaged.read_bytes()[:200])
+    damaged.write_bytes(damaged.read_bytes()[:n_bytes])
     with pytest.raises(ValueError, match=damaged.name):
         image_folder.read_image_folder(tmp_path)
 

@@ -10,7 +10,7 @@ import skimage
 from helpers import ROOT, correlation, encode_png, load_astronaut, write_invalid_images
 from PIL import Image
 
-from pipeline.data import image_io
+from pipeline.data import image_decoder
 from pipeline.data.image_io import read_face, read_image
 
 REASONS = {
@@ -49,7 +49,18 @@ def test_all_formats_show_the_same_image(tmp_path):
 def test_the_first_frame_of_an_animation_is_read(tmp_path):
     first = load_astronaut().quantize(200)
     first.save(tmp_path / "animation.gif", save_all=True, append_images=[Image.new("P", first.size)])
-    assert correlation(read_image(tmp_path / "animation.gif").pixels, np.asarray(load_astronaut())) > 0.9
+    image = read_image(tmp_path / "animation.gif")
+    assert correlation(image.pixels, np.asarray(load_astronaut())) > 0.9
+    assert "2 images" in image.notes[0]
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.png", "a.avif", "a.tif"])
+def test_a_file_of_several_images_says_so(tmp_path, name):
+    others = [Image.new("RGB", (250, 250), color) for color in ("red", "blue")]
+    load_astronaut().save(tmp_path / name, save_all=True, append_images=others)
+    image = read_image(tmp_path / name)
+    assert correlation(image.pixels, np.asarray(load_astronaut())) > 0.9
+    assert "3 images" in image.notes[0]
 
 
 def test_transparent_pixels_are_white(tmp_path):
@@ -141,7 +152,7 @@ def test_a_hundred_megapixels_take_about_a_gigabyte_at_most(tmp_path, kind):
         path.write_bytes(encode_png(width, height, depth, color, rows=height))
     code = f"""
 from pipeline.workflow.cli import peak_memory
-from pipeline.data import image_io
+from pipeline.data import image_decoder
 from pipeline.data.image_io import read_image
 image = read_image({str(path)!r}).pixels
 print(*image.shape, peak_memory())
@@ -157,7 +168,7 @@ print(*image.shape, peak_memory())
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_a_reduced_image_keeps_the_scale_to_its_file(tmp_path, monkeypatch, size, suffix, orientation):
     """A white square is where its coordinates, multiplied by the scale, say."""
-    monkeypatch.setattr(image_io, "MAX_PIXELS", 500_000)
+    monkeypatch.setattr(image_decoder, "MAX_PIXELS", 500_000)
     upright = Image.new("L", size)
     upright.paste(255, (200, 100, 240, 140))
     turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
@@ -184,7 +195,7 @@ def test_an_image_that_fits_is_not_scaled(tmp_path):
 # --------------------------------------------------------------------------------------------------
 def test_a_face_of_another_size_and_mode_becomes_48x48_gray(tmp_path):
     Image.new("RGB", (200, 100), (255, 255, 255)).save(tmp_path / "white.jpg")
-    face = read_face(tmp_path / "white.jpg")
+    face = read_face(tmp_path / "white.jpg").pixels
     assert face.shape == (48, 48) and face.dtype == np.uint8 and face.min() > 250
 
 
@@ -193,7 +204,7 @@ def test_deep_gray_levels_are_scaled_not_clipped(tmp_path, small_table, name):
     face = small_table["pixels"][0]
     deep = face.astype(np.uint16) * 257 if name == "deep.png" else face.astype(np.float32) / 255
     Image.fromarray(deep).save(tmp_path / name)
-    assert abs(read_face(tmp_path / name).astype(int) - face).max() <= 1
+    assert abs(read_face(tmp_path / name).pixels.astype(int) - face).max() <= 1
 
 
 def test_a_face_is_upright_by_its_exif_orientation(tmp_path, small_table):
@@ -201,13 +212,13 @@ def test_a_face_is_upright_by_its_exif_orientation(tmp_path, small_table):
     exif = Image.Exif()
     exif[0x0112] = 6  # the sensor of a phone held upright is rotated
     face.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "face.png", exif=exif)
-    assert np.array_equal(read_face(tmp_path / "face.png"), np.asarray(face))
+    assert np.array_equal(read_face(tmp_path / "face.png").pixels, np.asarray(face))
 
 
 def test_invalid_faces_are_refused_by_name_but_small_ones_are_read(tmp_path):
     for name in write_invalid_images(tmp_path):
         if name in ("dot.png", "thin.png"):
-            assert read_face(tmp_path / name).shape == (48, 48)
+            assert read_face(tmp_path / name).pixels.shape == (48, 48)
         else:
             with pytest.raises(ValueError, match=name):
                 read_face(tmp_path / name)

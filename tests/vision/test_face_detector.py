@@ -5,6 +5,7 @@ The photographs and the hundred faces of 25x25 pixels (from Labeled Faces in the
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from PIL import Image
 from pipeline.vision import face_detector
 from pipeline.vision.face import Face
 from pipeline.vision.face_crop import crop_face
-from pipeline.vision.face_detector import FaceDetector, intersection_over_min, iou, nms
+from pipeline.vision.face_detector import FaceDetector, intersection_over_min, iou, is_plausible, nms
 
 ASTRONAUT_BOX = (178, 63, 90, 113)  # left, top, width, height
 WITHOUT_FACES = (
@@ -151,6 +152,82 @@ def test_the_live_detector_finds_the_same_upright_face(live_detector):
 
 
 # --------------------------------------------------------------------------------------------------
+# Boxes that cannot be faces
+# --------------------------------------------------------------------------------------------------
+def make_face(
+    score: float = 0.8, roll: float = 0, eye_height: float = 0.35, aspect_ratio: float = 0.8
+) -> Face:
+    """Return a face of height 100 around (200, 200), with its eyes at a part of its height."""
+    width = 100 * aspect_ratio
+    offsets = np.array([(-18, eye_height), (18, eye_height), (0, 0.6), (-15, 0.8), (15, 0.8)])
+    offsets[:, 1] = 100 * (offsets[:, 1] - 0.5)
+    angle = np.radians(roll)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    landmarks = tuple(map(tuple, offsets @ turn + 200))
+    return Face((200 - width / 2, 150.0, width, 100.0), score, landmarks)
+
+
+@pytest.mark.parametrize("roll", [0, 40, 90, 180, -135])
+def test_the_eyes_of_a_face_are_in_its_upper_half(roll):
+    for eye_height in (0.22, 0.35, 0.46, 0.58):
+        assert is_plausible(make_face(roll=roll, eye_height=eye_height))
+    for eye_height in (-0.3, 0.1, 0.65, 0.9, 1.2):
+        assert not is_plausible(make_face(roll=roll, eye_height=eye_height))
+
+
+@pytest.mark.parametrize(
+    ("aspect_ratio", "expected"), [(0.3, 0), (0.45, 0), (0.6, 1), (1.1, 1), (1.4, 0), (3, 0)]
+)
+def test_a_face_is_neither_narrow_nor_wide(aspect_ratio, expected):
+    face = make_face(aspect_ratio=aspect_ratio)
+    assert is_plausible(face) == is_plausible(replace(face, landmarks=())) == bool(expected)
+
+
+def verify(detector: FaceDetector, monkeypatch, candidate: Face, close_ups: dict[int, Face]) -> Face | None:
+    """Verify a candidate with these results of its close-ups, by their rotation."""
+    monkeypatch.setattr(detector, "_detect_in_close_up", lambda _, __, rotation: close_ups.get(rotation))
+    return detector._verify(np.zeros((400, 400, 3), np.uint8), candidate)
+
+
+@pytest.mark.parametrize("roll", [50, 90, 180, -120])
+def test_a_strong_tilt_needs_a_high_score(detector, monkeypatch, roll):
+    """Objects and upright faces that the close-up takes for tilted ones score at most 0.887."""
+    upright, wrong, turned = make_face(0.75), make_face(0.887, roll), make_face(0.94, roll)
+    weak = make_face(0.5)
+    assert verify(detector, monkeypatch, upright, {0: upright, 90: wrong}) == upright
+    assert verify(detector, monkeypatch, weak, {0: weak, 90: wrong}) is None
+    assert verify(detector, monkeypatch, weak, {0: wrong}) is None
+    assert verify(detector, monkeypatch, weak, {0: weak, 90: turned}) == turned
+    slightly_tilted = make_face(0.88, 40)
+    assert verify(detector, monkeypatch, weak, {0: weak, 30: slightly_tilted}) == slightly_tilted
+
+
+@pytest.mark.parametrize("close_up", [None, make_face(0.95, eye_height=1.1), make_face(0.95, aspect_ratio=2)])
+def test_a_wrong_close_up_does_not_replace_a_certain_box(detector, monkeypatch, close_up):
+    certain, uncertain = make_face(0.946), make_face(0.85)
+    impossible = make_face(0.946, eye_height=0.9)
+    assert verify(detector, monkeypatch, certain, {0: close_up}) == certain
+    assert verify(detector, monkeypatch, uncertain, {0: close_up}) is None
+    assert verify(detector, monkeypatch, impossible, {0: close_up}) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("degrees", [0, 60, 90, 135, 180, 270])
+def test_faces_turned_on_purpose_have_high_scores(detector, degrees):
+    (face,) = detector.detect(rotate(load_photograph("astronaut"), degrees))
+    assert face.score > 0.92 and is_plausible(face)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_faces_below_the_smallest_score_or_size_are_left_out(live):
+    astronaut = load_photograph("astronaut")
+    assert len(FaceDetector(live, min_score=0.9, min_size=100).detect(astronaut)) == 1
+    assert FaceDetector(live, min_score=0.98).detect(astronaut) == []
+    large = FaceDetector(live, min_size=200)
+    assert large.detect(astronaut) == [] and len(large.detect(astronaut, reduction=2)) == 1
+
+
+# --------------------------------------------------------------------------------------------------
 # Unusual input
 # --------------------------------------------------------------------------------------------------
 @pytest.mark.slow
@@ -176,10 +253,10 @@ def test_arrays_of_another_dtype_are_refused(detector):
 def test_the_largest_image_takes_less_than_a_gigabyte():
     code = """
 import numpy as np
-from pipeline.data import image_io
+from pipeline.data import image_decoder
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.workflow.cli import peak_memory
-FaceDetector().detect(np.zeros((5000, image_io.MAX_PIXELS // 5000, 3), np.uint8))
+FaceDetector().detect(np.zeros((5000, image_decoder.MAX_PIXELS // 5000, 3), np.uint8))
 print(peak_memory())
 """
     process = subprocess.run(

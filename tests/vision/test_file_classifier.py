@@ -11,13 +11,14 @@ import pytest
 from helpers import damage_frames, load_astronaut, read_rows
 from PIL import Image
 
-from pipeline.data import image_io
+from pipeline.data import image_decoder
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures import plots
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
 from pipeline.vision import annotate
 from pipeline.vision.annotate import EMOTION_RGB
+from pipeline.vision.annotated_copies import AnnotatedCopies
 from pipeline.vision.file_classifier import FileClassifier
 from pipeline.vision.inputs import find_inputs
 from pipeline.vision.results_log import NOT_READ, ResultsLog
@@ -42,8 +43,9 @@ def classify(tmp_path, monkeypatch, classifier) -> Callable[..., Rows]:
     def classify(*images: object, **options) -> Rows:
         file_classifier = FileClassifier(classifier, results=results, **options)
         with ResultsLog(results / "classification", {}) as log:
-            file_classifier.classify_files(find_inputs([str(image) for image in images]), log)
+            file_classifier.classify_files(find_inputs([str(image) for image in images]).files, log)
             log.finish(("csv",))
+            file_classifier.copies.publish()
         return read_rows(results / "classification.csv")
 
     return classify
@@ -74,7 +76,7 @@ def test_boxes_and_copies_of_a_reduced_image_are_in_pixels_of_its_file(classify,
     scene.paste(load_astronaut(), (600, 500))
     scene.save(tmp_path / "x.png")
     (whole,) = classify("x.png")
-    monkeypatch.setattr(image_io, "MAX_PIXELS", 500_000)
+    monkeypatch.setattr(image_decoder, "MAX_PIXELS", 500_000)
     (reduced,) = classify("x.png")
     sides = ("left", "top", "width", "height")
     boxes = [[float(row[side]) for side in sides] for row in (whole, reduced)]
@@ -88,7 +90,7 @@ def test_boxes_and_copies_of_a_reduced_image_are_in_pixels_of_its_file(classify,
 
 
 def test_the_copy_of_a_very_large_image_stays_reduced(classify, tmp_path, monkeypatch):
-    monkeypatch.setattr(image_io, "MAX_PIXELS", 200_000)
+    monkeypatch.setattr(image_decoder, "MAX_PIXELS", 200_000)
     monkeypatch.setattr(annotate, "MAX_COPY_PIXELS", 500_000)
     load_astronaut().resize((800, 800)).save(tmp_path / "x.jpg")
     (row,) = classify("x.jpg")
@@ -99,6 +101,17 @@ def test_the_copy_of_a_very_large_image_stays_reduced(classify, tmp_path, monkey
     assert (
         np.abs(copy[top + 20 : top + 120, left - 4 : left + 5] - EMOTION_RGB["Happy"]).max(axis=2).min() < 60
     )
+
+
+@pytest.mark.parametrize("options", [{"min_score": 0.99}, {"min_size": 200}])
+def test_faces_below_the_smallest_score_or_size_are_left_out(classify, tmp_path, options):
+    load_astronaut().save(tmp_path / "x.png")
+    with open_video_writer(tmp_path / "y.mp4", 7.5, (250, 250)) as writer:
+        writer.write(np.asarray(load_astronaut()), 0.0)
+    rows = classify("x.png", "y.mp4", annotate=False)
+    assert [row["emotion"] for row in rows] == ["Happy", "Happy"]
+    assert all(0.9 < float(row["score"]) < 1 for row in rows)
+    assert [row["note"] for row in classify("x.png", "y.mp4", **options)] == ["no face found"] * 2
 
 
 def test_without_annotate_no_copies_are_written(classify, tmp_path):
@@ -178,6 +191,45 @@ def test_the_table_says_how_many_frames_of_a_video_were_lost(classify, tmp_path,
     assert not last["emotion"] and str(len(numbers)) in last["note"] and not last["note"].startswith(NOT_READ)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names are limited to 255 UTF-16 units there")
+@pytest.mark.parametrize("stem", ["a" * 240, "a" * 251, "ü" * 122])
+def test_files_with_long_names_have_rows_and_copies(classify, tmp_path, stem):
+    load_astronaut().save(tmp_path / "x.jpg")
+    (tmp_path / "x.jpg").rename(tmp_path / f"{stem}.jpg")
+    with open_video_writer(tmp_path / "y.mp4", 7.5, (250, 250)) as writer:
+        writer.write(np.asarray(load_astronaut()), 0.0)
+    (tmp_path / "y.mp4").rename(tmp_path / f"{stem}.mp4")
+    rows = classify(f"{stem}.jpg", f"{stem}.mp4", charts=True)
+    assert [(row["emotion"], row["note"]) for row in rows] == [("Happy", ""), ("Happy", "")]
+    assert len(list((tmp_path / "results" / "classified").iterdir())) == 3
+
+
+def test_a_copy_that_cannot_be_written_costs_no_row(classify, tmp_path, monkeypatch):
+    load_astronaut().save(tmp_path / "x.png")
+    with open_video_writer(tmp_path / "y.mp4", 7.5, (250, 250)) as writer:
+        for index in range(3):
+            writer.write(np.asarray(load_astronaut()), index / 7.5)
+
+    def copy_path(self, path: Path) -> Path:
+        return tmp_path / "x.png" / path.name  # in a file instead of a folder
+
+    monkeypatch.setattr(AnnotatedCopies, "copy_path", copy_path)
+    rows = classify("x.png", "y.mp4")
+    assert [row["emotion"] for row in rows] == ["Happy"] * 4 + [""]
+    assert rows[0]["note"].startswith("no annotated copy") and rows[-1]["note"] == rows[0]["note"]
+
+
+def test_a_file_that_is_cut_off_is_classified_with_a_note(classify, tmp_path):
+    for name in ("a.jpg", "b.png", "c.webp"):
+        load_astronaut().save(tmp_path / name)
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: round(0.98 * len(content))])
+    rows = classify("a.jpg", "b.png", "c.webp")
+    assert [row["emotion"] for row in rows] == ["Happy"] * 3
+    assert all("cut off" in row["note"] for row in rows)
+    assert all("cut off" in row["note"] for row in classify("a.jpg", "b.png", faces="crop"))
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read all files")
 def test_files_without_permission_have_a_reason(classify, tmp_path):
     load_astronaut().save(tmp_path / "good.png")
@@ -205,7 +257,10 @@ def test_charts_without_matplotlib_are_an_error_before_any_work(classifier, monk
 def test_a_run_is_described_by_all_that_its_results_depend_on(tmp_path, monkeypatch, classifier):
     """An interrupted run in another folder, where a relative path names another file, is not resumed."""
     options = {"faces": "detect", "tta": 2, "smoothing": 0.4, "annotate": True, "charts": False}
-    changes = {"faces": "crop", "tta": 1, "smoothing": 0.0, "annotate": False, "charts": True}
+    changes = {
+        "faces": "crop", "tta": 1, "smoothing": 0.0, "annotate": False, "charts": True,
+        "min_score": 0.9, "min_size": 60,
+    }  # fmt: skip
     metadata = FileClassifier(classifier, **options).describe_run(["x.png"], "abc")
     descriptions = [metadata]
     for name, value in changes.items():

@@ -1,14 +1,15 @@
 """The inputs that a user names: files, folders and glob patterns, without loops of links."""
 
 import sys
+from collections import Counter
 
 import pytest
 
-from pipeline.vision.inputs import find_inputs, input_kind
+from pipeline.vision.inputs import Inputs, find_inputs
 
 
 def find_names(*names: str) -> list[str]:
-    return [path.as_posix() for path in find_inputs(list(names))]
+    return [path.as_posix() for path in find_inputs(list(names)).files]
 
 
 @pytest.fixture
@@ -40,10 +41,26 @@ def test_missing_files_and_unknown_extensions_are_kept_when_named(tree):
     assert find_names(*names) == ["[1].png", "f/a.jpg", "none*.png", "gone.jpg", "f/notes.txt"]
 
 
-def test_the_kind_follows_from_the_extension(tree):
-    kinds = [input_kind(tree / name) for name in ("a.MP4", "b.csv.gz", "c.csv")]
-    assert kinds == ["video", "csv", "csv"]
-    assert input_kind(tree / "a.jpg") == input_kind(tree / "a.unknown") not in ("video", "csv")
+def test_what_a_folder_has_besides_is_counted_by_extension(tree):
+    for name in ("f/a.TXT", "f/g/b.docx", "f/README", "f/app.ts"):
+        (tree / name).write_text("This is text.")
+    inputs = find_inputs(["f", "f/g"])
+    assert inputs.skipped == {".txt": 2, ".docx": 1, "without extension": 1, ".ts": 1}
+    assert inputs.describe_skipped().startswith("2 .txt, ")
+    assert find_inputs(["f/a.jpg"]).describe_skipped() == ""
+
+
+def test_many_extensions_are_summed_up():
+    inputs = Inputs([], Counter({f".{index}": 20 - index for index in range(12)}))
+    assert inputs.describe_skipped().endswith(", 19 others")
+
+
+@pytest.mark.parametrize(
+    "name", ["https://example.org/a.jpg", "http://x/y", "ftp://x/a.png", "file:///a.jpg"]
+)
+def test_an_address_is_refused_by_name(name):
+    with pytest.raises(ValueError, match=name):
+        find_inputs(["a.jpg", name])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

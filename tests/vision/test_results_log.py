@@ -49,7 +49,7 @@ def test_a_row_has_the_box_the_emotion_and_seven_probabilities():
     (row,) = to_rows("a.mp4", [prediction], 3, 0.12345)
     assert (row["file"], row["frame"], row["seconds"], row["face"]) == ("a.mp4", 3, 0.123, 1)
     assert [row[name] for name in ("left", "top", "width", "height")] == [-0.2, 2.0, 30.0, 40.1]
-    assert row["roll"] == 0.0
+    assert row["roll"] == 0.0 and row["score"] == 0.9
     np.testing.assert_allclose([row[name] for name in EMOTIONS], prediction.probabilities, atol=6e-5)
     assert row["emotion"] == prediction.emotion and row["confidence"] == max(row[name] for name in EMOTIONS)
     assert sum(row[name] for name in EMOTIONS) == pytest.approx(1, abs=4e-4)
@@ -76,6 +76,22 @@ def test_finish_writes_the_tables_and_deletes_the_log(tmp_path):
     log.finish(("csv", "jsonl"))
     assert file_names(tmp_path) == ["results.csv", "results.jsonl"]
     assert [row["file"] for row in read_table(tmp_path / "results.csv")] == ["a", "a"]
+
+
+def test_finish_removes_the_tables_of_another_run_in_other_formats(tmp_path):
+    for formats in (("csv", "jsonl"), ("jsonl",), ("csv",)):
+        log = ResultsLog(tmp_path / "results", METADATA)
+        log.add_file("a", to_rows("a", make_predictions()))
+        log.finish(formats)
+        assert file_names(tmp_path) == [f"results.{name}" for name in formats]
+
+
+def test_notes_are_in_the_first_row_of_a_file():
+    rows = to_rows("a.jpg", make_predictions(), notes=("cut off", "reduced"))
+    assert [row.get("note") for row in rows] == ["cut off; reduced", None]
+    (row,) = to_rows("a.jpg", [], notes=("cut off",))
+    assert row["note"] == "no face found; cut off"
+    assert crop_row("a.jpg", 1, make_predictions(1)[0].probabilities, ("cut off",))["note"] == "cut off"
 
 
 def test_an_unfinished_or_discarded_run_keeps_the_previous_tables(tmp_path):

@@ -57,6 +57,15 @@ def test_json_may_hold_a_file_name_that_is_not_utf_8(tmp_path):
     assert "udcff" in Path(path).read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names are limited to 255 UTF-16 units there")
+@pytest.mark.parametrize("name", ["a" * 244 + ".jpg", "a" * 255, "顔" * 83 + ".csv", "a." + "b" * 250])
+def test_a_file_may_have_the_longest_name_that_the_file_system_allows(tmp_path, name):
+    with atomic_write(tmp_path / name) as temporary:
+        temporary.write_text("new")
+        assert temporary.suffix == Path(name).suffix or len(Path(name).suffix) > 20
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 # --------------------------------------------------------------------------------------------------
 # Folders
 # --------------------------------------------------------------------------------------------------
