@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from pipeline.workflow.cli import run_benchmark
 
 import numpy as np
+from peers import PEER_SIDE, load_peer
 
 from pipeline.data.pixels import to_float, to_uint8
 from pipeline.evaluation.predict import predict_proba
@@ -36,7 +37,6 @@ from pipeline.workflow.steps import ROOT
 
 TEST_SPLIT_FACES = 3_589  # of FER2013
 BATCH_SIZE = 256  # faces
-PEER_SIDE = 64  # pixels of the faces that the peers take
 
 PredictFunction = Callable[[np.ndarray], object]
 
@@ -87,32 +87,6 @@ def build_ways(path: Path, folder: Path) -> dict[str, PredictFunction]:
         "LiteRT": EmotionClassifier(folder / f"{path.stem}.tflite").predict_proba,
         "ONNX Runtime": EmotionClassifier(folder / f"{path.stem}.onnx").predict_proba,
     }
-
-
-def load_peer(path: Path) -> PredictFunction:
-    if path.suffix == ".tflite":
-        return load_litert_peer(path)
-    model = keras.models.load_model(str(path), compile=False)
-    return lambda faces: model.predict(faces, verbose=0)
-
-
-def load_litert_peer(path: Path) -> PredictFunction:
-    """Load a LiteRT file of any input shape and type."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(path))
-    (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.allocate_tensors()
-
-    def predict(faces: np.ndarray) -> object:
-        if tuple(interpreter.get_input_details()[0]["shape"]) != faces.shape:
-            interpreter.resize_tensor_input(input_details["index"], faces.shape)
-            interpreter.allocate_tensors()
-        interpreter.set_tensor(input_details["index"], faces.astype(input_details["dtype"]))
-        interpreter.invoke()
-        return interpreter.get_tensor(output_details["index"])
-
-    return predict
 
 
 def compare(title: str, ways: dict[str, PredictFunction], faces: np.ndarray, rounds: dict[int, int]) -> None:
