@@ -25,7 +25,7 @@ def stretch_contrast(faces: np.ndarray) -> np.ndarray:
     if not len(faces):
         return faces
     pixels = faces.reshape(len(faces), -1)
-    low, high = np.percentile(pixels, (1, 99), axis=1).astype(np.float32)
+    low, high = _gray_range(faces)
     is_flat = (high - low < MIN_CONTRAST) & (high > low)
     if not is_flat.any():
         return faces
@@ -33,6 +33,17 @@ def stretch_contrast(faces: np.ndarray) -> np.ndarray:
     stretched = pixels.copy()
     stretched[is_flat] = np.rint(np.clip((pixels[is_flat] - low) / (high - low) * 255, 0, 255))
     return stretched.reshape(faces.shape)
+
+
+def has_contrast(faces: np.ndarray) -> np.ndarray:
+    """Return whether each of the faces (N, 48, 48) or (N, 48, 48, 1) uint8 shows anything, (N,) bool."""
+    low, high = _gray_range(faces)
+    return high > low
+
+
+def _gray_range(faces: np.ndarray) -> np.ndarray:
+    """Return the percentiles 1 and 99 of the gray levels of each face, (2, N) float32."""
+    return np.percentile(faces.reshape(len(faces), -1), (1, 99), axis=1).astype(np.float32)
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:

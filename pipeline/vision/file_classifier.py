@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from pipeline.data import csv_reader
 from pipeline.data.image_io import read_face, read_image
-from pipeline.data.pixels import stretch_contrast
+from pipeline.data.pixels import has_contrast, stretch_contrast
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.annotate import annotated_copy
 from pipeline.vision.annotated_copies import AnnotatedCopies, describe_copy_error
@@ -21,7 +21,7 @@ from pipeline.vision.face_detector import MIN_FACE_SIDE, SCORE_THRESHOLD, FaceDe
 from pipeline.vision.file_kinds import input_kind
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
 from pipeline.vision.recognition import recognize_faces
-from pipeline.vision.results_log import ResultsLog, crop_row, to_rows
+from pipeline.vision.results_log import ResultsLog, crop_row, flat_row, to_rows
 from pipeline.vision.results_table import Row
 from pipeline.vision.video_worker import IsolatedVideoReader
 from pipeline.workflow.flags import make_absolute
@@ -146,10 +146,12 @@ class FileClassifier:
         self, path: Path, crops: np.ndarray, titles: Iterable[str], notes: tuple[str, ...] = ()
     ) -> Iterator[Row]:
         """Yield the rows of cropped faces (N, 48, 48) uint8."""
-        predictions = zip(
-            crops, titles, self.classifier.predict_proba(stretch_contrast(crops), self.tta), strict=True
-        )
-        for index, (pixels, title, probabilities) in enumerate(predictions, start=1):
+        all_probabilities = self.classifier.predict_proba(stretch_contrast(crops), self.tta)
+        predictions = zip(crops, titles, all_probabilities, has_contrast(crops), strict=True)
+        for index, (pixels, title, probabilities, is_answerable) in enumerate(predictions, start=1):
+            if not is_answerable:
+                yield flat_row(printable(path), index)
+                continue
             self._add_to_gallery(pixels, probabilities, title)
             yield crop_row(printable(path), index, probabilities, notes)
 

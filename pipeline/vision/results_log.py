@@ -23,7 +23,8 @@ from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
 
 LOG_SUFFIX = ".unfinished.jsonl"
-NO_FACE, NOT_READ = "no face found", "not read: "  # a row's note, and the prefix of one
+NO_FACE, NO_CONTRAST = "no face found", "no contrast"  # notes of a row
+NOT_READ = "not read: "  # the prefix of one
 
 
 def to_rows(
@@ -52,6 +53,11 @@ def crop_row(file: str, index: int, probabilities: np.ndarray, notes: tuple[str,
     """Return the row of an image that is a cropped face, the `index`-th of its file, from 1."""
     note = {"note": "; ".join(notes)} if notes else {}
     return {"file": file, "face": index} | _probability_columns(probabilities) | note
+
+
+def flat_row(file: str, index: int) -> Row:
+    """Return the row of a cropped face without contrast, for which any answer would be a guess."""
+    return {"file": file, "face": index, "note": NO_CONTRAST}
 
 
 def _face_columns(prediction: FacePrediction) -> Row:

@@ -69,6 +69,16 @@ def test_cropped_faces_are_classified_as_they_are(classify, classifier, tmp_path
     assert not (tmp_path / "results" / "classified").exists()
 
 
+@pytest.mark.parametrize("level", [0, 7, 128, 255])
+def test_a_face_without_contrast_gets_no_answer(classify, tmp_path, level):
+    pixels = np.full((48, 48), level, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "flat.png")
+    pixels[24, 24] = 100  # one hot pixel shows no face either
+    Image.fromarray(pixels).save(tmp_path / "hot.png")
+    for row in classify("flat.png", "hot.png", faces="crop"):
+        assert (row["face"], row["emotion"], row["note"]) == ("1", "", "no contrast")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(1200, 1000), (1201, 1001), (1003, 2400)])
 def test_boxes_and_copies_of_a_reduced_image_are_in_pixels_of_its_file(classify, tmp_path, monkeypatch, size):
