@@ -1,4 +1,4 @@
-"""Write files and folders atomically: each appears complete under its name or, after an error, not at all."""
+"""Write files atomically: each appears complete under its name or, after an error, not at all."""
 
 import glob
 import hashlib
@@ -50,25 +50,6 @@ def temporary_path(path: Path) -> Iterator[Path]:
         yield temporary
     finally:
         _delete(temporary)  # a file that did not fit on the disk would keep it full
-
-
-@contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield the path of a temporary folder, to be made, that takes the place of `path` at the end.
-
-    An existing folder is set aside and deleted afterwards. After a kill between these, it lies beside `path` until
-    the next call puts it back. After an error it stays, and the temporary folder is deleted.
-    """
-    previous = path.with_name(f".previous-{path.name}")
-    if previous.exists() and not path.exists():
-        previous.rename(path)
-    shutil.rmtree(previous, ignore_errors=True)
-    with temporary_path(path) as temporary:
-        yield temporary
-        if path.exists():
-            path.rename(previous)
-        temporary.rename(path)
-    shutil.rmtree(previous, ignore_errors=True)
 
 
 def check_writable(folder: Path) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.workflow import atomic_io
-from pipeline.workflow.atomic_io import atomic_folder, atomic_write, write_json, write_text
+from pipeline.workflow.atomic_io import atomic_write, write_json, write_text
 
 
 def test_file_appears_at_the_end_and_replaces_the_previous_one(tmp_path):
@@ -66,58 +65,11 @@ def test_a_file_may_have_the_longest_name_that_the_file_system_allows(tmp_path, 
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-# --------------------------------------------------------------------------------------------------
-# Folders
-# --------------------------------------------------------------------------------------------------
-def write_folder(path: Path, content: str) -> None:
-    with atomic_folder(path) as temporary:
-        temporary.mkdir()
-        (temporary / "x.txt").write_text(content)
-
-
-def test_a_folder_replaces_the_previous_one_as_a_whole(tmp_path):
-    path = tmp_path / "new folder" / "model"
-    for content in ("first", "second", "third"):
-        write_folder(path, content)
-        assert (path / "x.txt").read_text() == content and os.listdir(path.parent) == ["model"]
-
-
-@pytest.mark.parametrize("step", ["written", "set aside", "replaced"])
-def test_a_kill_while_a_folder_is_replaced_loses_neither(tmp_path, monkeypatch, step):
-    """An exception after which nothing is cleaned up stands for the kill."""
-    path = tmp_path / "model"
-    write_folder(path, "previous")
-    n_renames = {"written": 0, "set aside": 1, "replaced": 2}[step]
-    rename, done = Path.rename, []
-
-    def rename_or_stop(self, target):
-        if len(done) == n_renames:
-            raise KeyboardInterrupt
-        done.append(target)
-        rename(self, target)
-
-    def stop(*arguments, **options):
-        if len(done) == n_renames:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Path, "rename", rename_or_stop)
-        patch.setattr(atomic_io.shutil, "rmtree", stop)
-        write_folder(path, "new")
-    if step != "set aside":  # between two renames it lies beside its name
-        assert (path / "x.txt").read_text() == ("new" if step == "replaced" else "previous")
-    with pytest.raises(RuntimeError), atomic_folder(path):
-        raise RuntimeError
-    assert (path / "x.txt").read_text() == ("new" if step == "replaced" else "previous")
-    write_folder(path, "last")
-    assert (path / "x.txt").read_text() == "last" and os.listdir(tmp_path) == ["model"]
-
-
 def test_a_folder_of_a_dead_process_is_deleted(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     leftover = tmp_path / f".unfinished-{dead.pid}-model"
     leftover.mkdir()
     (leftover / "x.txt").touch()
-    write_folder(tmp_path / "model", "new")
+    write_text(tmp_path / "model", "new")
     assert os.listdir(tmp_path) == ["model"]
