@@ -14,6 +14,7 @@ from pipeline.models import model_zoo, serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.formatting import format_command
+from pipeline.workflow.steps import ROOT
 
 TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 CARD_ARTIFACTS = (
@@ -101,7 +102,19 @@ def list_commands(store: ArtifactStore) -> list[str]:
     """List the commands that made the trained model, in order, with their flags."""
     steps = store.manifest()["steps"]
     scripts = [store.entry(name)["script"] for name in CARD_ARTIFACTS]
-    return [format_command(script, steps[script]["arguments"]) for script in scripts if script in steps]
+    return [
+        format_command(script, map(shorten_path, steps[script]["arguments"]))
+        for script in scripts
+        if script in steps
+    ]
+
+
+def shorten_path(argument: str) -> str:
+    """Return an absolute path relative to the project or, from outside, without folders: others read the card."""
+    path = Path(argument)
+    if not path.is_absolute():
+        return argument
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
 
 
 def describe_machine() -> str:

@@ -4,8 +4,9 @@ import copy
 
 import pytest
 
-from pipeline.inference.model_card import describe_data, render_model_card
+from pipeline.inference.model_card import describe_data, render_model_card, shorten_path
 from pipeline.models import model_zoo
+from pipeline.workflow.steps import ROOT
 
 
 @pytest.fixture
@@ -57,3 +58,17 @@ def test_text_is_not_escaped_as_html(card):
 )
 def test_card_says_of_fer2013_alone_what_is_known_of_it(label, is_fer2013):
     assert all(("FER2013" in text) == is_fer2013 for text in describe_data(label).values())
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        (str(ROOT / "models" / "Strong.keras"), "models/Strong.keras"),
+        (str(ROOT.parent / "elsewhere" / "votes.csv"), "votes.csv"),
+        ("models/Strong.keras", "models/Strong.keras"),
+        ("--epochs", "--epochs"),
+        ("0.001", "0.001"),
+    ],
+)
+def test_commands_name_no_folder_of_the_machine(argument, expected):
+    assert shorten_path(argument) == expected

@@ -21,7 +21,15 @@ MAX_FILE_BYTES = 25e6
 
 
 def test_the_models_ship_in_both_formats_and_the_teacher_as_keras_only():
-    names = {"LeNet-5_baseline", "LeNet-5_distilled", "LeNet-5_votes", "Compact", "Compact_votes", "Strong"}
+    names = {
+        "LeNet-5_baseline",
+        "LeNet-5_distilled",
+        "LeNet-5_votes",
+        "Compact",
+        "Compact_votes",
+        "Strong",
+        "Strong_votes",
+    }
     assert {path.stem for path in KERAS_FILES} == names | {"Transfer_votes"}
     assert {path.stem for path in LITERT_FILES} == names
     for path in (*KERAS_FILES, *LITERT_FILES):
