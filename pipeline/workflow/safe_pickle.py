@@ -10,6 +10,7 @@ needs to name a function or a class, and one that does is refused.
 import math
 import pickle
 import pickletools
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
@@ -47,7 +48,9 @@ def dump(value: Any, file: "SupportsWrite[bytes]") -> None:
         TypeError: If `value` holds anything else, or containers nested deeper than MAX_DEPTH.
     """
     check_plain(value)
-    _ArrayPickler(file, protocol=5).dump(value)
+    pickler = _ArrayPickler(file, protocol=5)
+    pickler.fast = _has_shared_tuple(value)  # writes an object that occurs twice as two
+    pickler.dump(value)
 
 
 def load(file: IO[bytes]) -> Any:
@@ -58,9 +61,7 @@ def load(file: IO[bytes]) -> Any:
     """
     try:
         start = file.tell()
-        for opcode, _, position in pickletools.genops(file):
-            if opcode.name not in SAFE_OPCODES:
-                raise pickle.UnpicklingError(f"opcode {opcode.name} at byte {position} is not allowed")
+        _check_opcodes(file)
         if file.read(1):
             raise pickle.UnpicklingError("there is data after the end of the pickle")
         file.seek(start)
@@ -73,6 +74,23 @@ def load(file: IO[bytes]) -> Any:
     except Exception as error:  # damaged content makes the unpickler raise any kind of exception
         raise pickle.UnpicklingError(str(error) or type(error).__name__) from error
     return value
+
+
+def _check_opcodes(file: IO[bytes]) -> None:
+    """Raise UnpicklingError for an opcode that `dump` does not write, and for a tuple that is used twice.
+
+    A few tuples that each hold the previous one twice would take hours to hash as a key of a dict.
+    """
+    previous = ""
+    memo: list[str] = []  # the opcode that made each object to which a later opcode can refer
+    for opcode, argument, position in pickletools.genops(file):
+        if opcode.name not in SAFE_OPCODES:
+            raise pickle.UnpicklingError(f"opcode {opcode.name} at byte {position} is not allowed")
+        if opcode.name == "MEMOIZE":
+            memo.append(previous)
+        elif opcode.name in ("BINGET", "LONG_BINGET") and memo[int(argument or 0)].startswith("TUPLE"):
+            raise pickle.UnpicklingError(f"a tuple is used twice, at byte {position}")
+        previous = opcode.name
 
 
 def check_plain(value: Any, name: str = "value") -> None:
@@ -99,6 +117,19 @@ def _members(container: dict | list | tuple) -> list[tuple[Any, Any]]:
     if isinstance(container, dict):
         return [*container.items(), *((f"key {key!r:.40}", key) for key in container)]
     return list(enumerate(container))
+
+
+def _has_shared_tuple(value: Any) -> bool:
+    seen: set[int] = set()
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if id(item) in seen and type(item) is tuple:
+            return True
+        if type(item) in (dict, list, tuple) and item and id(item) not in seen:
+            seen.add(id(item))
+            pending += [inner for _, inner in _members(item)]
+    return False
 
 
 class _ArrayPickler(pickle.Pickler):
@@ -139,6 +170,8 @@ class _ArrayUnpickler(RestrictedUnpickler):
         dtype = np.dtype(code)
         if not _is_storable(dtype) or math.prod(shape) * dtype.itemsize != len(content):
             raise pickle.UnpicklingError(f"an array of {dtype} and shape {shape} has {len(content)} bytes")
+        if dtype.kind == "U" and (np.frombuffer(content, np.uint32) > sys.maxunicode).any():
+            raise pickle.UnpicklingError("an array holds what is no character")
         return np.ndarray(shape, dtype, buffer=content)
 
 

@@ -39,6 +39,12 @@ def pickle_array(dtype: str, shape: tuple, content: bytes) -> bytes:
     return header.removesuffix(b".") + b"Q."
 
 
+def nested_pairs(depth: int) -> bytes:
+    """Pickle a dict whose key is a pair of the same pair of the same pair ...: its hash takes 2**depth steps."""
+    pairs = b"".join(b"h" + bytes([n]) + b"h" + bytes([n]) + b"\x86\x94" for n in range(depth))
+    return b"\x80\x05}(K\1\x85\x94" + pairs + b"K\1u."
+
+
 HOSTILE = {
     # numpy.ndarray with the file's shape and buffer: it created objects at addresses of the file's choice.
     "call of ndarray": b"\x80\x03cnumpy\nndarray\n((K\x01tVO\nB\x08\0\0\0AAAAAAAAtR.",
@@ -51,6 +57,8 @@ HOSTILE = {
     "memo of four billion entries": b"\x80\x05]r\xff\xff\xff\xff.",
     "bytes that claim a terabyte": b"\x80\x05\x8e\0\0\0\0\0\1\0\0abc.",
     "deep nesting": nested_lists(100_000),
+    "key that takes years to hash": nested_pairs(100),
+    "string of what is no character": pickle_array("<U1", (1,), b"\xff" * 4),
     "object array": pickle_array("|O", (1,), b"A" * 8),
     "array shorter than its shape": pickle_array("<f4", (3,), b"A" * 8),
     "negative shape": pickle_array("<f4", (-1, -2), b"A" * 8),
@@ -96,3 +104,20 @@ def test_loaded_array_has_the_same_dtype_shape_and_values_and_is_writeable(array
 def test_other_than_plain_data_is_not_dumped(value):
     with pytest.raises(TypeError):
         safe_pickle.dump(value, io.BytesIO())
+
+
+def test_what_occurs_twice_is_loaded_twice():
+    pair, weights = (1, "a"), [np.arange(3), (2, 3)]
+    value = {"first": [pair, (pair, pair)], "best": weights, "last": weights}
+    file = io.BytesIO()
+    safe_pickle.dump(value, file)
+    file.seek(0)
+    loaded = safe_pickle.load(file)
+    assert loaded["first"] == value["first"]
+    assert [weights[0].tolist() for weights in (loaded["best"], loaded["last"])] == [[0, 1, 2]] * 2
+
+
+def test_large_lists_that_occur_twice_are_stored_once():
+    file, weights = io.BytesIO(), [np.zeros(10_000)]
+    safe_pickle.dump({"best": weights, "last": weights}, file)
+    assert file.tell() < 100_000
