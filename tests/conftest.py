@@ -14,6 +14,9 @@ from pipeline.data import fer2013, synthetic_faces
 
 # A shell that starts the tests in the background makes them and their children ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for name in ("SIGHUP", "SIGQUIT"):  # which nohup and such shells ignore; Windows has neither
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_two_processes_train_like_one_although_each_is_killed_once(prepared, tmp
     flags = ("--recipe", "residual", "--epochs", 3, "--warmup-epochs", 1, "--batch-size", 96, "--mixup", 0.2)
     flags += ("--precision", "float32", "--ema-momentum", 0.9, "--class-weights")
     flags += ("--teachers", tmp_path / "teacher.keras")
-    single.run("Compiling_model.py", "--distribute", *flags)
+    single.run("Compiling_model.py", "--distribute", *flags, fork=False)
 
     for n_epochs, victim in ((1, 1), (2, 0)):
         processes = start_two(first, second, *flags)
@@ -98,8 +98,10 @@ def test_processes_with_different_data_do_not_train(prepared, tmp_path):
 def test_all_devices_of_a_machine_are_used_and_share_batches_evenly(prepared, tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
     project = prepared.copy(tmp_path / "project")
-    assert "2 of 2 devices: cpu, cpu" in project.run("Compiling_model.py", "--distribute", "--epochs", 1)
-    output = project.run("Compiling_model.py", "--distribute", "--batch-size", 47, status=1)
+    assert "2 of 2 devices: cpu, cpu" in project.run(
+        "Compiling_model.py", "--distribute", "--epochs", 1, fork=False
+    )
+    output = project.run("Compiling_model.py", "--distribute", "--batch-size", 47, status=1, fork=False)
     assert "batch_size is 47" in output and "48" in output
 
 
@@ -111,7 +113,7 @@ def test_a_process_that_is_alone_stops_waiting_after_the_timeout(prepared, tmp_p
     coordinator = free_address()
     flags = ("--distribute", "--num-processes", 2, "--coordinator", coordinator)
     for process_id in (0, 1):
-        output = project.run("Compiling_model.py", *flags, "--process-id", process_id, status=1)
+        output = project.run("Compiling_model.py", *flags, "--process-id", process_id, status=1, fork=False)
         assert "not all 2 processes connected" in output and coordinator in output
         assert "Traceback" not in output
 

@@ -27,7 +27,7 @@ def test_a_csv_has_all_columns_in_their_order(tmp_path, rows):
     write_csv(iter(rows), tmp_path / "table.csv")
     lines = (tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == ",".join(COLUMNS) and len(lines) == 1 + len(rows)
-    assert COLUMNS[7:11] == ("height", "roll", "emotion", "confidence") and COLUMNS[-1] == "note"
+    assert COLUMNS[7:12] == ("height", "roll", "score", "emotion", "confidence") and COLUMNS[-1] == "note"
 
 
 def test_cells_that_a_spreadsheet_would_run_are_escaped(rows):
