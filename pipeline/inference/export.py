@@ -117,9 +117,12 @@ FORMATS: dict[FormatName, Format] = {
 
 
 def add_rescaling(model: keras.Model) -> keras.Model:
-    """Return the network with a division by 255 before it, for uint8 faces."""
+    """Return the network with a division by 255 before it, for uint8 faces.
+
+    It is called for inference: Keras's augmentation layers, such as RandomFlip, are active unless told otherwise.
+    """
     faces = keras.Input((SIDE, SIDE, 1), dtype="uint8", name="faces")
-    probabilities = model(keras.layers.Rescaling(1 / 255)(faces))
+    probabilities = model(keras.layers.Rescaling(1 / 255)(faces), training=False)
     rescaled = keras.Model(faces, probabilities, name=model.name)
     rescaled(np.zeros((1, SIDE, SIDE, 1), np.uint8))  # the ONNX exporter needs a model that has been called
     return rescaled

@@ -8,6 +8,7 @@ import pytest
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.inference import export
 from pipeline.inference.classifier import EmotionClassifier
+from pipeline.models.backend import keras
 from pipeline.workflow.fingerprint import compute_folder_sha256, compute_sha256
 
 pytestmark = pytest.mark.slow
@@ -25,6 +26,34 @@ def test_exported_file_predicts_as_the_network(exported, name):
         np.testing.assert_allclose(probabilities, exported.probabilities, atol=max_difference)
     single = classifier.predict_proba(exported.faces[:1, :, :, 0])
     np.testing.assert_allclose(single, probabilities[:1], atol=1e-5)
+
+
+RANDOM_LAYERS = {
+    "augmentation": lambda: keras.layers.RandomFlip("horizontal"),
+    "nested augmentation": lambda: keras.Sequential(
+        [keras.Input((48, 48, 1)), keras.layers.RandomRotation(0.1), keras.layers.RandomZoom(0.2)]
+    ),
+    "erasing": lambda: keras.layers.RandomErasing(factor=1.0, value_range=(0, 1)),
+    "translation": lambda: keras.layers.RandomTranslation(0.2, 0.2),
+}
+
+
+@pytest.mark.parametrize("name", ["litert", "onnx", "saved_model"])
+@pytest.mark.parametrize("layer", RANDOM_LAYERS)
+def test_layers_that_are_random_in_training_are_off_in_an_exported_file(exported, tmp_path, layer, name):
+    model = keras.Sequential(
+        [
+            keras.Input((48, 48, 1)),
+            RANDOM_LAYERS[layer](),
+            keras.layers.Flatten(),
+            keras.layers.Dense(7, activation="softmax"),
+        ]
+    )
+    expected = model.predict(exported.faces / np.float32(255), verbose=0)
+    path = tmp_path / f"x{export.FORMATS[name].suffix}"
+    arguments = (exported.faces, exported.labels, expected, exported.faces)
+    measurements = export.export_checked(model, name, path, *arguments)
+    assert measurements["largest_difference"] < 1e-4
 
 
 @pytest.mark.parametrize("name", export.FORMATS)
