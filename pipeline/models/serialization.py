@@ -16,6 +16,7 @@ from pipeline.models.file_limits import check_file
 
 PackedModel = dict[str, Any]
 
+SUFFIXES = (".keras", ".h5")  # of the files that Keras loads
 LOWEST_KERAS = "3.12.1"  # the lowest version in which saved files are known to load; the model cards state it
 # Config entries that Keras 3.13 to 3.15 added, with their defaults. Older versions refuse a config that has them.
 NEW_CONFIG_DEFAULTS = {
@@ -59,13 +60,16 @@ def load_model(path: str | Path) -> keras.Model:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file does not match its model card's checksum, is not a Keras model, or is a zip bomb.
+        ValueError: If the file has another suffix, does not match its model card's checksum, is not a Keras model, or
+            is a zip bomb.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist. Pass a model that step 13 saved, or one from models/."
         )
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path} is not a Keras model, whose name ends with {' or '.join(SUFFIXES)}.")
     model_zoo.verify_checksum(path)
     check_file(path)
     try:

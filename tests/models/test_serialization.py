@@ -85,6 +85,13 @@ def test_file_that_is_not_a_model_is_refused(tmp_path, content):
         serialization.load_model(tmp_path / "x.keras")
 
 
+@pytest.mark.parametrize("name", ["x.tflite", "x.onnx", "x.pt", "x", "x.keras.bak"])
+def test_file_of_another_kind_is_refused_with_the_suffixes_that_are_allowed(tmp_path, name):
+    (tmp_path / name).write_bytes(b"TFL3")
+    with pytest.raises(ValueError, match=r"\.keras or \.h5"):
+        serialization.load_model(tmp_path / name)
+
+
 def test_missing_file_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.keras"):
         serialization.load_model(tmp_path / "absent.keras")
