@@ -146,6 +146,7 @@ class DataParallelCluster(SingleProcess):
         if self.num_processes > 1:
             jax.distributed.shutdown()
             atexit.unregister(_exit_immediately)
+        keras.distribution.set_distribution(None)  # predictions after training are this process's alone
 
 
 class TrainingDataParallel(keras.distribution.DataParallel):

@@ -61,7 +61,7 @@ def test_two_processes_train_like_one_although_each_is_killed_once(prepared, tmp
     first, second = single.copy(tmp_path / "first"), single.copy(tmp_path / "second")
     manifest = second.store().manifest()
     flags = ("--recipe", "residual", "--epochs", 3, "--warmup-epochs", 1, "--batch-size", 96, "--mixup", 0.2)
-    flags += ("--precision", "float32", "--ema-momentum", 0.9, "--class-weights")
+    flags += ("--precision", "float32", "--ema-momentum", 0.9, "--class-weights", "--calibrate")
     flags += ("--teachers", tmp_path / "teacher.keras")
     single.run("Compiling_model.py", "--distribute", *flags, fork=False)
 
