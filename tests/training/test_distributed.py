@@ -19,6 +19,14 @@ needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
+@pytest.fixture(autouse=True)
+def compilation_cache(tmp_path_factory, monkeypatch) -> None:
+    """Compile each program once for all processes: compiling takes most of their time."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "jax"))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
 def free_address() -> str:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"127.0.0.1:{server.getsockname()[1]}"
