@@ -119,7 +119,7 @@ FORMATS: dict[FormatName, Format] = {
 def add_rescaling(model: keras.Model) -> keras.Model:
     """Return the network with a division by 255 before it, for uint8 faces.
 
-    It is called for inference: Keras's augmentation layers, such as RandomFlip, are active unless told otherwise.
+    It is called for inference: Keras's augmentation layers, such as RandomFlip, are active by default.
     """
     faces = keras.Input((SIDE, SIDE, 1), dtype="uint8", name="faces")
     probabilities = model(keras.layers.Rescaling(1 / 255)(faces), training=False)

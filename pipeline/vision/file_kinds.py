@@ -31,7 +31,7 @@ VIDEO_EXTENSIONS = tuple(
     )
 )
 AMBIGUOUS_EXTENSIONS = (".mod", ".mts", ".ts")  # of programs, too: TypeScript
-# Formats and containers whose content can be told from other files.
+# Formats and containers that are recognized by their content.
 IMAGE_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PSD", "QOI", "TIFF", "WEBP")
 VIDEO_CONTAINERS = ("asf", "avi", "flv", "matroska", "mov", "mpeg", "mpegts", "ogg")
 VIDEO_SIGNATURES = (

@@ -1,4 +1,4 @@
-"""Images, videos and CSV files are told apart by extension, and by content where that says nothing."""
+"""Images, videos and CSV files are distinguished by extension, and by content where that says nothing."""
 
 import io
 
