@@ -80,7 +80,8 @@ def test_default_host_serves_this_machine_only(server):
 
 @pytest.mark.slow
 def test_request_that_is_too_large_is_refused_before_it_is_read(server):
-    request = Request(f"{server.url}gradio_api/upload", data=b"x" * 4_100_000)
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    request = Request(f"{server.url}gradio_api/upload", data=b"x" * 4_100_000, headers=headers)
     with pytest.raises((HTTPError, OSError)) as caught:
         urlopen(request, timeout=30)
     if isinstance(caught.value, HTTPError):
