@@ -26,7 +26,8 @@ from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures.formats import FigureFormats
 from pipeline.figures.viewer import open_file
 from pipeline.models import model_zoo
-from pipeline.vision.file_classifier import FaceSource, FileClassifier
+from pipeline.vision.file_classifier import RESULT_OPTIONS, FileClassifier
+from pipeline.vision.image_classifier import FaceSource
 from pipeline.vision.inputs import find_inputs
 from pipeline.vision.recognition import load_classifier
 from pipeline.vision.results_log import ResultsLog
@@ -60,6 +61,8 @@ class Settings:
     annotate: bool = True  # False: no annotated copies of images and videos
     charts: bool = False  # True: also figures of the first faces and of the emotions over time in a video
     formats: Annotated[tuple[TableFormat, ...], MinLen(1)] = ("csv",)  # of the table: csv, jsonl, parquet
+    workers: Annotated[int, Ge(0)] = 0  # processes for images, up to 1 GB each; 0: one per processor core
+    time_limit: Annotated[float, Ge(1)] = 60  # seconds: for an image, or until a video's next frame
     resume: OneRun = True  # False: an interrupted run over the same images starts from scratch
 
     # Test split
@@ -138,17 +141,8 @@ def classify_images(settings: Settings, store: ArtifactStore) -> None:
         raise ValueError(f"No image, video or CSV file found in {shorten(', '.join(images), 100)}.")
     classifier = load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL, trust=settings.trust)
     model_sha256 = store.inputs.get("trained_model") or compute_fingerprint(classifier.path)["sha256"]
-    file_classifier = FileClassifier(
-        classifier,
-        settings.faces,
-        settings.tta,
-        settings.smoothing,
-        settings.annotate,
-        settings.charts,
-        every=settings.every,
-        min_score=settings.min_score,
-        min_size=settings.min_size,
-    )
+    options = {name: getattr(settings, name) for name in (*RESULT_OPTIONS, "workers", "time_limit")}
+    file_classifier = FileClassifier(classifier, **options)
     metadata = file_classifier.describe_run(images, model_sha256)
     with ResultsLog(RESULTS / "classification", metadata, settings.resume) as log:
         file_classifier.classify_files(files, log)

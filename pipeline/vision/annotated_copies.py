@@ -6,13 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.workflow.errors import find_machine_error
-
-import numpy as np
-from PIL import Image
-
 from pipeline.vision.file_kinds import input_kind
-from pipeline.workflow.atomic_io import atomic_write
+from pipeline.workflow.atomic_io import TEMPORARY_PREFIX
 
 COPY_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # others get the first
 VIDEO_EXTENSION, CHART_EXTENSION = ".mp4", ".png"
@@ -51,26 +46,12 @@ class AnnotatedCopies:
         """Return the path of the chart of a video's emotions."""
         return self.unfinished / self.names[path][1]
 
-    def save_image(self, image: np.ndarray, path: Path) -> tuple[str, ...]:
-        """Save the copy of a file, (height, width, 3) uint8 RGB, atomically.
-
-        Returns:
-            A note if it cannot be written.
-
-        Raises:
-            OSError: the disk is full.
-        """
-        try:
-            with atomic_write(self.copy_path(path)) as temporary:
-                Image.fromarray(image).save(temporary)
-        except (OSError, ValueError) as error:  # ValueError: too large for the format
-            return (describe_copy_error(error),)
-        return ()
-
     def publish(self) -> None:
         """Replace the copies of the previous run by those of this one."""
         if not self.unfinished.exists():  # a run that was killed after publishing has been resumed
             return
+        for leftover in self.unfinished.rglob(f"{TEMPORARY_PREFIX}*"):  # of processes that were killed
+            leftover.unlink()
         previous = self.folder.with_name(f"{self.folder.name}.previous")
         shutil.rmtree(previous, ignore_errors=True)
         if self.folder.exists():
@@ -84,13 +65,6 @@ class AnnotatedCopies:
     def discard(self) -> None:
         """Delete the copies of this run; those of the previous run stay."""
         shutil.rmtree(self.unfinished, ignore_errors=True)
-
-
-def describe_copy_error(error: Exception) -> str:
-    """Return the note on a copy that could not be written; raise an error of disk or memory, which ends the run."""
-    if find_machine_error(error):
-        raise error
-    return f"no annotated copy ({getattr(error, 'strerror', None) or error})"
 
 
 # --------------------------------------------------------------------------------------------------

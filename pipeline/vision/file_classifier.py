@@ -2,42 +2,53 @@
 
 import importlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from pipeline.data import csv_reader
-from pipeline.data.image_io import read_face, read_image
-from pipeline.data.pixels import has_contrast, stretch_contrast
 from pipeline.inference.classifier import EmotionClassifier
-from pipeline.vision.annotate import annotated_copy
-from pipeline.vision.annotated_copies import AnnotatedCopies, describe_copy_error
+from pipeline.vision.annotated_copies import AnnotatedCopies
 from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import MIN_FACE_SIDE, SCORE_THRESHOLD, FaceDetector
 from pipeline.vision.file_kinds import input_kind
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
-from pipeline.vision.recognition import recognize_faces
-from pipeline.vision.results_log import ResultsLog, crop_row, flat_row, to_rows
+from pipeline.vision.image_classifier import (
+    ClassifiedImage,
+    FaceSource,
+    classify_crops,
+    describe_copy_error,
+)
+from pipeline.vision.image_pool import ImagePool, WorkerSettings
+from pipeline.vision.recognition import SharedClassifier
+from pipeline.vision.results_log import ResultsLog, to_rows
 from pipeline.vision.results_table import Row
 from pipeline.vision.video_worker import IsolatedVideoReader
 from pipeline.workflow.flags import make_absolute
 from pipeline.workflow.formatting import format_count, printable
+from pipeline.workflow.processes import count_cores
 from pipeline.workflow.settings import Location
 from pipeline.workflow.steps import RESULTS
 
 if TYPE_CHECKING:  # Matplotlib, which takes a second to start, is imported where a chart is drawn
     from pipeline.figures.plots import FacePanel
 
-FaceSource = Literal["detect", "crop"]
+LITERT_SUFFIX = ".tflite"  # of a model that each worker loads
+RESULT_OPTIONS = ("faces", "tta", "smoothing", "annotate", "charts", "every", "min_score", "min_size")
 GALLERY_NAME = "new_pictures"
 MAX_TRACK_AGE_S = 1.0  # for which a face that is not detected keeps its number in a video
 MAX_GALLERY_FACES = 14  # in results/new_pictures.png; the tables have all faces
 GALLERY_COLUMNS = 7
 MAX_TITLE_LENGTH = 24  # characters of a file's name above its face
+MAX_PENDING = 16  # files for each worker that wait, or are done before an older one
+POLL_INTERVAL_S = 0.5  # in which Windows notices Ctrl-C
 
 
 @dataclass
@@ -54,6 +65,8 @@ class FileClassifier:
         results: the folder of the results.
         every: classify every n-th frame of a video.
         min_score: of a face, 0 to 1, and min_size: of its longer side, in pixels of the file.
+        workers: processes that classify images at the same time; 0: one for each processor core.
+        time_limit: seconds after which an image is given up, and a video that shows no further frame.
 
     Attributes:
         first_faces: the first faces that were classified, for `save_gallery`; empty without `charts`.
@@ -71,19 +84,20 @@ class FileClassifier:
     every: int = 1
     min_score: float = SCORE_THRESHOLD
     min_size: float = MIN_FACE_SIDE
+    workers: int = 0
+    time_limit: float = 60.0
     first_faces: "list[FacePanel]" = field(default_factory=list, init=False)
     first_copy: Path | None = field(default=None, init=False)
 
     def __post_init__(self):
-        self.detector = FaceDetector(min_score=self.min_score, min_size=self.min_size)
+        self.shared_classifier = SharedClassifier(self.classifier)
         if self.charts:
             importlib.import_module("matplotlib")  # that it is not installed is an error before any work
 
     def describe_run(self, images: Sequence[str], model_sha256: str) -> dict[str, Any]:
         """Return all that the results depend on; a run that was interrupted resumes only if it is the same."""
         images = [make_absolute(image, Location()) for image in images]
-        names = ("faces", "tta", "smoothing", "annotate", "charts", "every", "min_score", "min_size")
-        options = {name: getattr(self, name) for name in names}
+        options = {name: getattr(self, name) for name in RESULT_OPTIONS}
         return {"images": images, "model": model_sha256, **options}
 
     def classify_files(self, files: list[Path], log: ResultsLog) -> None:
@@ -99,12 +113,39 @@ class FileClassifier:
         for other in log.list_others():
             print(f"  An unfinished run over other images is kept in {other.name}; its command continues it.")
         self.copies = AnnotatedCopies(self.results / "classified", files, log.digest, bool(log.completed))
-        for path in tqdm(files, desc="  classifying", unit="file", delay=1, leave=False):
-            key = printable(os.path.abspath(path))  # of a run that is resumed from another folder too
-            if key not in log.completed:
-                log.add_file(printable(path), self._classify_file(path), key)
+        files = [path for path in files if make_key(path) not in log.completed]
+        with self._start_workers(files) as pool:
+            rows_of_files = self._classify_in_order(files, pool)
+            progress = {"desc": "  classifying", "unit": "file", "delay": 1, "leave": False}
+            for path, rows in tqdm(rows_of_files, total=len(files), **progress):
+                log.add_file(printable(path), rows, make_key(path))
 
-    def _classify_file(self, path: Path) -> Iterator[Row]:
+    def _start_workers(self, files: list[Path]) -> ImagePool:
+        """Start a process for each processor core, but not more than there are images."""
+        n_cores = self.workers or count_cores()
+        images = (path for path in files if input_kind(path) == "image")
+        n_workers = len(list(islice(images, n_cores)))
+        model = self.classifier.path if self.classifier.path.suffix == LITERT_SUFFIX else None
+        settings = WorkerSettings(
+            {name: getattr(self, name) for name in ("faces", "tta", "min_score", "min_size")},
+            model=os.path.abspath(model) if model else None,
+            n_threads=n_cores // max(1, n_workers),
+            time_limit_s=self.time_limit,
+            with_faces=self.charts,
+        )
+        return ImagePool(n_workers, settings, self.shared_classifier)
+
+    def _classify_in_order(self, files: list[Path], pool: ImagePool) -> Iterator[tuple[Path, Iterator[Row]]]:
+        """Yield each file with its rows, while the workers classify the next images."""
+        pending: deque[tuple[Path, Iterator[Row]]] = deque()
+        for path in files:
+            pending.append((path, self._classify_file(path, pool)))
+            if len(pending) > MAX_PENDING * len(pool.workers):
+                yield pending.popleft()
+        while pending:
+            yield pending.popleft()
+
+    def _classify_file(self, path: Path, pool: ImagePool) -> Iterator[Row]:
         """Return a row for each face of a file, and write an annotated copy.
 
         Raises:
@@ -115,52 +156,34 @@ class FileClassifier:
             return self._classify_video(path)
         if kind == "csv":
             return self._classify_csv(path)
-        if self.faces == "crop":
-            face = read_face(path)
-            return self._classify_crops(path, face.pixels[np.newaxis], [path.name], face.notes)
-        return self._classify_image(path)
+        is_annotated = self.annotate and self.faces == "detect"
+        return self._list_rows(path, pool.submit(path, self.copies.copy_path(path) if is_annotated else None))
 
-    def _classify_image(self, path: Path) -> Iterator[Row]:
-        image = read_image(path)
-        predictions = recognize_faces(
-            image.pixels, self.detector, self.classifier, self.tta, max(image.scale)
-        )
-        for prediction in predictions:
-            crop = crop_face(image.pixels, prediction.face)
-            self._add_to_gallery(crop, prediction.probabilities, path.name)
-        predictions = [prediction.scaled(*image.scale) for prediction in predictions]
-        notes = image.notes
-        if predictions and self.annotate:
-            copy_notes = self.copies.save_image(annotated_copy(image, predictions), path)
-            notes += copy_notes
-            if not copy_notes:
-                self.first_copy = self.first_copy or self.copies.published_path(path)
-        yield from to_rows(printable(path), predictions, notes=notes)
+    def _list_rows(self, path: Path, future: "Future[ClassifiedImage]") -> Iterator[Row]:
+        """Yield the rows of an image as soon as it is classified."""
+        while not future.done():
+            wait([future], POLL_INTERVAL_S)
+        image = future.result()
+        for crop, probabilities in image.faces:
+            self._add_to_gallery(crop, probabilities, path.name)
+        if image.has_copy:
+            self.first_copy = self.first_copy or self.copies.published_path(path)
+        yield from image.rows
 
     def _classify_csv(self, path: Path) -> Iterator[Row]:
         crops = csv_reader.read_csv(path, ("pixels",))["pixels"]
-        titles = (f"{path.name}, row {index:,}" for index in range(1, len(crops) + 1))
-        yield from self._classify_crops(path, crops, titles)
-
-    def _classify_crops(
-        self, path: Path, crops: np.ndarray, titles: Iterable[str], notes: tuple[str, ...] = ()
-    ) -> Iterator[Row]:
-        """Yield the rows of cropped faces (N, 48, 48) uint8."""
-        all_probabilities = self.classifier.predict_proba(stretch_contrast(crops), self.tta)
-        predictions = zip(crops, titles, all_probabilities, has_contrast(crops), strict=True)
-        for index, (pixels, title, probabilities, is_answerable) in enumerate(predictions, start=1):
-            if not is_answerable:
-                yield flat_row(printable(path), index)
-                continue
-            self._add_to_gallery(pixels, probabilities, title)
-            yield crop_row(printable(path), index, probabilities, notes)
+        answers = classify_crops(path, crops, self.shared_classifier, self.tta)
+        for index, (row, probabilities) in enumerate(answers):
+            if probabilities is not None:
+                self._add_to_gallery(crops[index], probabilities, f"{path.name}, row {index + 1:,}")
+            yield row
 
     def _classify_video(self, path: Path) -> Iterator[Row]:
-        reader = IsolatedVideoReader(path, self.every)
+        reader = IsolatedVideoReader(path, self.every, self.time_limit)
         max_age = max(MAX_TRACK_AGE_S, 1.5 * (self.every - 1) / reader.fps)  # over one frame that is read
         detector = FaceDetector(live=True, min_score=self.min_score, min_size=self.min_size)
         frame_pipeline = FramePipeline(
-            self.classifier, tta=self.tta, smoothing=self.smoothing, max_age=max_age, detector=detector
+            self.shared_classifier, tta=self.tta, smoothing=self.smoothing, max_age=max_age, detector=detector
         )
         copy_notes: list[str] = []
         frames = annotate_video(
@@ -216,3 +239,8 @@ class FileClassifier:
 
     def _figure_source(self) -> dict[str, Any]:
         return {"is_sample": False, "label": f"new images, classified by {self.classifier.path.name}"}
+
+
+def make_key(path: Path) -> str:
+    """Return the key of a file in the log, which is the same in a run that is resumed from another folder."""
+    return printable(os.path.abspath(path))

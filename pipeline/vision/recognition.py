@@ -1,8 +1,9 @@
 """Recognize the emotions of all faces in an image, with the classifier that the user chose."""
 
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from pipeline.models import model_zoo
 from pipeline.vision.face import Face
 from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import FaceDetector
-from pipeline.workflow.artifacts import ArtifactStore
+
+if TYPE_CHECKING:  # it imports libraries that worker processes do not need
+    from pipeline.workflow.artifacts import ArtifactStore
 
 TRAINED_MODEL = "data"  # value of --model that selects the network trained in data/
 
@@ -24,6 +27,18 @@ class Classifier(Protocol):
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
         """Return the probabilities (N, 7) of faces (N, 48, 48) uint8."""
         ...
+
+
+class SharedClassifier:
+    """A classifier that several threads can use, one at a time."""
+
+    def __init__(self, classifier: Classifier):
+        self.classifier, self.lock = classifier, threading.Lock()
+
+    def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
+        """Return the probabilities (N, 7) of faces (N, 48, 48) uint8."""
+        with self.lock:
+            return self.classifier.predict_proba(faces, tta)
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,7 @@ def recognize_faces(
 
 
 def load_classifier(
-    model: str, store: ArtifactStore, default: Path, *, trust: bool = False
+    model: str, store: "ArtifactStore", default: Path, *, trust: bool = False
 ) -> EmotionClassifier:
     """Load the classifier that --model names, and print which one it is.
 
@@ -104,7 +119,7 @@ def load_classifier(
     return classifier
 
 
-def _load_trained_classifier(store: ArtifactStore) -> EmotionClassifier:
+def _load_trained_classifier(store: "ArtifactStore") -> EmotionClassifier:
     packed, trained_on = store.read("trained_model"), store.read("source", track=False)["label"]
 
     from pipeline.models import serialization  # starts TensorFlow

@@ -1,32 +1,29 @@
 """Decode a video file in a process of its own, so that a file that hangs or crashes the decoder costs that file only.
 
 The process writes to its output a JSON line about the video, for each frame a JSON line and its pixels, and at the end
-a JSON line. These are no pickles, so that a file that takes over the decoder gets no further.
+a JSON line.
 """
 
 import contextlib
-import json
-import signal
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from pipeline.vision.messages import describe_error, receive, send, to_error
 from pipeline.vision.orientation import open_upright
 from pipeline.vision.video_io import DEFAULT_FPS, Frame
+from pipeline.workflow.processes import ignore_signals
 from pipeline.workflow.steps import ROOT
 
 TIMEOUT_S = (
     60.0  # for the first frame, and from each frame to the next; a frame of 8K takes less than a second
 )
-MAX_LINE_BYTES = 1 << 20
-ERRORS: dict[str, type[Exception]] = {
-    error.__name__: error for error in (ValueError, FileNotFoundError, PermissionError, OSError, MemoryError)
-}
 
 
 class IsolatedVideoReader:
@@ -55,7 +52,8 @@ class IsolatedVideoReader:
             sys.executable,
             "-m",
             "pipeline.vision.video_worker",
-            str(self.path.absolute()),
+            os.getcwd(),
+            str(self.path),
             str(every),
         ]
         self.process = subprocess.Popen(
@@ -98,8 +96,7 @@ class IsolatedVideoReader:
             timer.cancel()
         if "error" in message:
             self.close()
-            text = str(message["message"]).replace(str(self.path.absolute()), str(self.path))
-            raise ERRORS.get(message["error"], ValueError)(text)
+            raise to_error(message)
         return message, pixels
 
     def _give_up(self) -> None:
@@ -107,46 +104,14 @@ class IsolatedVideoReader:
         self.process.kill()
 
 
-def receive(stream: IO[bytes] | None) -> tuple[dict[str, Any], np.ndarray]:
-    """Return a message that `send` wrote.
-
-    Raises:
-        EOFError: the stream has ended.
-        ValueError: it holds something else.
-    """
-    assert stream is not None
-    line = stream.readline(MAX_LINE_BYTES)
-    if not line.endswith(b"\n"):
-        raise EOFError
-    message = json.loads(line)
-    pixels = np.empty(message.get("shape", (0,)), np.uint8)
-    view, position = pixels.reshape(-1).data, 0
-    while position < len(view):
-        n_bytes = stream.readinto(view[position:])  # type: ignore[attr-defined]
-        if not n_bytes:
-            raise EOFError
-        position += n_bytes
-    return message, pixels
-
-
-def send(stream: IO[bytes], message: dict[str, Any], pixels: np.ndarray | None = None) -> None:
-    """Write a message, and the pixels of a frame, (height, width, 3) uint8."""
-    shape = {} if pixels is None else {"shape": pixels.shape}
-    stream.write(json.dumps(message | shape).encode() + b"\n")
-    if pixels is not None:
-        stream.write(np.ascontiguousarray(pixels).data)
-    stream.flush()
-
-
 def main() -> None:
-    """Decode the file that the first argument names, every n-th frame as the second one says."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # the terminal's Ctrl-C is for the process that reads the frames
+    """Decode every n-th frame of a file; the arguments are the folder of its relative path, the path, and n."""
+    ignore_signals()  # the process that reads the frames ends this one
     stream = sys.stdout.buffer
     with contextlib.suppress(BrokenPipeError):  # that process has ended
         try:
-            reader = open_upright(Path(sys.argv[1]), int(sys.argv[2]))
+            os.chdir(sys.argv[1])
+            reader = open_upright(Path(sys.argv[2]), int(sys.argv[3]))
             send(stream, {"fps": reader.fps, "frame_count": reader.frame_count})
             for frame in reader:
                 times = {"number": frame.number, "seconds": frame.seconds, "start_s": reader.start_s}
@@ -155,7 +120,7 @@ def main() -> None:
         except BrokenPipeError:
             raise
         except Exception as error:
-            send(stream, {"error": type(error).__name__, "message": str(error)})
+            send(stream, describe_error(error))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+TEMPORARY_PREFIX = ".unfinished-"  # of the name of a temporary file
 MAX_NAME_BYTES = 200  # of a file's name in the name of its temporary file; file systems allow 255 in all
 MAX_SUFFIX_BYTES = 20
 MAX_LEFTOVER_AGE_S = 24 * 60 * 60  # a temporary file that has not been written to for longer is deleted
 
 
 @contextmanager
-def atomic_write(path: Path, keep_partial: bool = False) -> Iterator[Path]:
+def atomic_write(path: Path, keep_partial: bool = False, remove_leftovers: bool = True) -> Iterator[Path]:
     """Yield a temporary path that is renamed to `path` at the end, and deleted after an error.
 
     An existing file at `path` stays until then. Makes the folder.
@@ -25,8 +26,9 @@ def atomic_write(path: Path, keep_partial: bool = False) -> Iterator[Path]:
     Args:
         path: The file to write.
         keep_partial: Rename after an error too, for a file that is useful up to where it ends, such as a video.
+        remove_leftovers: Search the folder for what killed processes have left there; slow if it has many files.
     """
-    with temporary_path(path) as temporary:
+    with temporary_path(path, remove_leftovers) as temporary:
         try:
             yield temporary
             temporary.replace(path)
@@ -37,15 +39,16 @@ def atomic_write(path: Path, keep_partial: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def temporary_path(path: Path) -> Iterator[Path]:
+def temporary_path(path: Path, remove_leftovers: bool = True) -> Iterator[Path]:
     """Yield a hidden path beside `path` that no other process uses, and delete it at the end if it is there.
 
     It lies in the same folder, so that a rename is atomic, and keeps the suffix, by which some libraries choose a
-    format. Makes the folder and deletes what killed processes have left there.
+    format. Makes the folder and, if asked for, deletes what killed processes have left there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    temporary = path.with_name(f".unfinished-{os.getpid()}-{_short_name(path)}")
+    if remove_leftovers:
+        _remove_leftovers(path)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{_short_name(path)}")
     try:
         yield temporary
     finally:
@@ -89,7 +92,7 @@ def _delete(path: Path) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    for leftover in path.parent.glob(f".unfinished-*-{glob.escape(_short_name(path))}"):
+    for leftover in path.parent.glob(f"{TEMPORARY_PREFIX}*-{glob.escape(_short_name(path))}"):
         process_id = leftover.name.split("-")[1]
         try:
             is_old = time.time() - leftover.stat().st_mtime > MAX_LEFTOVER_AGE_S

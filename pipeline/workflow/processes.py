@@ -42,6 +42,17 @@ def is_interruption(status: int) -> bool:
     return status in {SIGNALLED + number for number in (signal.SIGINT, *TERMINATION_SIGNALS)}
 
 
+def ignore_signals() -> None:
+    """Ignore the signals that end a process and its children alike, in a child that its parent ends."""
+    for number in (signal.SIGINT, *TERMINATION_SIGNALS):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def count_cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def exit_on_termination() -> Iterator[None]:
     """Exit in the orderly way on SIGTERM and SIGHUP: `finally` clauses run, so that files are closed or deleted."""

@@ -6,9 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.vision.annotated_copies import AnnotatedCopies, describe_copy_error
+from pipeline.vision.annotated_copies import AnnotatedCopies
+from pipeline.vision.image_classifier import describe_copy_error, save_copy
+from pipeline.workflow.atomic_io import TEMPORARY_PREFIX
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
+
+
+def save(copies: AnnotatedCopies, name: str | Path, image: np.ndarray = IMAGE) -> tuple[str, ...]:
+    """Save the copy of a file; return the note if it cannot be written."""
+    return save_copy(image, copies.copy_path(Path(name)))
 
 
 @pytest.fixture
@@ -56,7 +63,7 @@ def test_long_names_are_shortened_so_that_they_fit(tmp_path, monkeypatch, name, 
         assert len(copy.encode()) <= 255
         Path(copy).write_bytes(b"")
     copies = AnnotatedCopies(tmp_path / "classified", [Path("long" + name + ".jpg"[: 251 - len(name)])])
-    assert copies.save_image(IMAGE, next(iter(copies.names))) == ()
+    assert save(copies, next(iter(copies.names))) == ()
 
 
 def test_copies_of_another_run_are_replaced(folder):
@@ -64,7 +71,7 @@ def test_copies_of_another_run_are_replaced(folder):
         copies = AnnotatedCopies(folder, [Path(name) for name in names])
         before = names_in(folder)
         for name in names:
-            assert copies.save_image(IMAGE, Path(name)) == ()
+            assert save(copies, name) == ()
         assert names_in(folder) == before
         copies.publish()
         assert names_in(folder) == names
@@ -75,32 +82,32 @@ def test_a_run_without_copies_removes_those_of_another(folder):
     for name in ("a.jpg", None):
         copies = AnnotatedCopies(folder, [Path("a.jpg")])
         if name:
-            copies.save_image(IMAGE, Path(name))
+            save(copies, name)
         copies.publish()
     assert list(folder.parent.iterdir()) == []
 
 
 def test_a_resumed_run_keeps_its_copies_and_another_run_does_not(folder):
     files = [Path("a.jpg"), Path("b.jpg")]
-    AnnotatedCopies(folder, files).save_image(IMAGE, files[0])
+    save(AnnotatedCopies(folder, files), files[0])
     resumed = AnnotatedCopies(folder, files, is_resumed=True)
-    resumed.save_image(IMAGE, files[1])
+    save(resumed, files[1])
     resumed.publish()
     assert names_in(folder) == ["a.jpg", "b.jpg"]
     AnnotatedCopies(folder, files, is_resumed=True).publish()  # killed after it had been published
     assert names_in(folder) == ["a.jpg", "b.jpg"]
-    AnnotatedCopies(folder, files).save_image(IMAGE, files[0])
+    save(AnnotatedCopies(folder, files), files[0])
     copies = AnnotatedCopies(folder, files)
-    copies.save_image(IMAGE, files[1])
+    save(copies, files[1])
     copies.publish()
     assert names_in(folder) == ["b.jpg"]
 
 
 def test_a_discarded_run_keeps_the_copies_of_the_previous_one(folder):
-    AnnotatedCopies(folder, [Path("a.jpg")]).save_image(IMAGE, Path("a.jpg"))
+    save(AnnotatedCopies(folder, [Path("a.jpg")]), "a.jpg")
     AnnotatedCopies(folder, [Path("a.jpg")], is_resumed=True).publish()
     copies = AnnotatedCopies(folder, [Path("b.jpg")])
-    copies.save_image(IMAGE, Path("b.jpg"))
+    save(copies, "b.jpg")
     copies.discard()
     assert names_in(folder) == ["a.jpg"]
     assert [path.name for path in folder.parent.iterdir()] == ["classified"]
@@ -112,7 +119,7 @@ def test_a_copy_that_cannot_be_written_is_a_note(folder, name):
     (copies.unfinished / "blocked").write_bytes(b"")
     (copies.unfinished / "a.jpg").mkdir()
     image = np.zeros((20, 20_000, 3), np.uint8)  # too wide for WebP
-    (note,) = copies.save_image(image, Path(name))
+    (note,) = save(copies, name, image)
     assert note.startswith("no annotated copy")
 
 
@@ -121,3 +128,12 @@ def test_a_full_disk_ends_the_run(number):
     with pytest.raises(OSError, match="full"):
         describe_copy_error(OSError(number, "full"))
     assert describe_copy_error(OSError(errno.EACCES, "denied")) == "no annotated copy (denied)"
+
+
+def test_what_a_killed_process_left_is_not_published(folder):
+    copies = AnnotatedCopies(folder, [Path("a.jpg"), Path("b/c.jpg")])
+    save(copies, "b/c.jpg")
+    leftover = copies.unfinished / "b" / f"{TEMPORARY_PREFIX}7-a.jpg"
+    leftover.write_bytes(b"torn")
+    copies.publish()
+    assert [path.name for path in (folder / "b").iterdir()] == ["c.jpg"]

@@ -15,6 +15,7 @@ import pytest
 import skimage
 from helpers import load_astronaut, read_rows, write_invalid_images
 from PIL import Image
+from serial_pool import SerialPool
 
 from pipeline.data.csv_reader import write_csv
 from pipeline.data.fer2013 import EMOTIONS
@@ -23,6 +24,7 @@ from pipeline.data.pixels import to_uint8
 from pipeline.figures import plots
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
+from pipeline.vision import file_classifier
 from pipeline.vision.annotate import EMOTION_RGB
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.file_classifier import FileClassifier
@@ -151,13 +153,14 @@ def run(tmp_path_factory) -> Run:
     twice = list(folder.glob("valid/\udcff.png"))
     files = find_inputs([str(path) for path in (folder, folder / "missing.jpg", *twice)]).files
     classifier = EmotionClassifier(MODEL)
-    file_classifier = FileClassifier(classifier, smoothing=SMOOTHING_S, charts=True, results=results)
+    run = FileClassifier(classifier, smoothing=SMOOTHING_S, charts=True, results=results)
     with ResultsLog(results / "classification", {}) as log, pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "RESULTS", results)
-        file_classifier.classify_files(files, log)
+        patch.setattr(file_classifier, "ImagePool", SerialPool)
+        run.classify_files(files, log)
         log.finish(("csv",))
-        file_classifier.copies.publish()
-        file_classifier.save_gallery()
+        run.copies.publish()
+        run.save_gallery()
     return Run(folder, results, valid, invalid)
 
 

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from helpers import damage_frames, load_astronaut, read_rows
 from PIL import Image
+from serial_pool import SerialPool
 
-from pipeline.data import image_decoder
+from pipeline.data.csv_reader import write_csv
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures import plots
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
-from pipeline.vision import annotate
-from pipeline.vision.annotate import EMOTION_RGB
+from pipeline.vision import file_classifier
 from pipeline.vision.annotated_copies import AnnotatedCopies
 from pipeline.vision.file_classifier import FileClassifier
+from pipeline.vision.image_pool import ImagePool
 from pipeline.vision.inputs import find_inputs
 from pipeline.vision.results_log import NOT_READ, ResultsLog
 from pipeline.vision.video_io import VideoReader
@@ -39,13 +40,14 @@ def classify(tmp_path, monkeypatch, classifier) -> Callable[..., Rows]:
     monkeypatch.chdir(tmp_path)
     results = tmp_path / "results"
     monkeypatch.setattr(plots, "RESULTS", results)
+    monkeypatch.setattr(file_classifier, "ImagePool", SerialPool)
 
     def classify(*images: object, **options) -> Rows:
-        file_classifier = FileClassifier(classifier, results=results, **options)
+        run = FileClassifier(classifier, results=results, **options)
         with ResultsLog(results / "classification", {}) as log:
-            file_classifier.classify_files(find_inputs([str(image) for image in images]).files, log)
+            run.classify_files(find_inputs([str(image) for image in images]).files, log)
             log.finish(("csv",))
-            file_classifier.copies.publish()
+            run.copies.publish()
         return read_rows(results / "classification.csv")
 
     return classify
@@ -77,40 +79,6 @@ def test_a_face_without_contrast_gets_no_answer(classify, tmp_path, level):
     Image.fromarray(pixels).save(tmp_path / "hot.png")
     for row in classify("flat.png", "hot.png", faces="crop"):
         assert (row["face"], row["emotion"], row["note"]) == ("1", "", "no contrast")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [(1200, 1000), (1201, 1001), (1003, 2400)])
-def test_boxes_and_copies_of_a_reduced_image_are_in_pixels_of_its_file(classify, tmp_path, monkeypatch, size):
-    scene = Image.new("RGB", size, (90, 110, 90))
-    scene.paste(load_astronaut(), (600, 500))
-    scene.save(tmp_path / "x.png")
-    (whole,) = classify("x.png")
-    monkeypatch.setattr(image_decoder, "MAX_PIXELS", 500_000)
-    (reduced,) = classify("x.png")
-    sides = ("left", "top", "width", "height")
-    boxes = [[float(row[side]) for side in sides] for row in (whole, reduced)]
-    np.testing.assert_allclose(*boxes, atol=8)
-    assert not whole["note"] and str(size[0]) in reduced["note"]
-    copy = np.asarray(Image.open(tmp_path / "results" / "classified" / "x.png")).astype(int)
-    assert copy.shape == (size[1], size[0], 3)
-    left, top = round(boxes[0][0]), round(boxes[0][1])
-    is_happy = np.abs(copy - EMOTION_RGB["Happy"]).max(axis=2) < 10
-    assert is_happy[top : top + 100, left - 12 : left + 12].any(axis=1).all()
-
-
-def test_the_copy_of_a_very_large_image_stays_reduced(classify, tmp_path, monkeypatch):
-    monkeypatch.setattr(image_decoder, "MAX_PIXELS", 200_000)
-    monkeypatch.setattr(annotate, "MAX_COPY_PIXELS", 500_000)
-    load_astronaut().resize((800, 800)).save(tmp_path / "x.jpg")
-    (row,) = classify("x.jpg")
-    assert float(row["width"]) > 200
-    copy = np.asarray(Image.open(tmp_path / "results" / "classified" / "x.jpg")).astype(int)
-    assert copy.shape == (400, 400, 3)
-    left, top = round(float(row["left"]) / 2), round(float(row["top"]) / 2)
-    assert (
-        np.abs(copy[top + 20 : top + 120, left - 4 : left + 5] - EMOTION_RGB["Happy"]).max(axis=2).min() < 60
-    )
 
 
 @pytest.mark.parametrize("options", [{"min_score": 0.99}, {"min_size": 200}])
@@ -240,6 +208,26 @@ def test_a_file_that_is_cut_off_is_classified_with_a_note(classify, tmp_path):
     assert all("cut off" in row["note"] for row in classify("a.jpg", "b.png", faces="crop"))
 
 
+@pytest.mark.slow
+def test_worker_processes_give_the_rows_and_copies_of_one_process_in_order(
+    classify, tmp_path, monkeypatch, small_table
+):
+    load_astronaut().save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("This is text.")
+    write_csv({name: column[:3] for name, column in small_table.items()}, tmp_path / "c.csv")
+    load_astronaut().resize((200, 220)).save(tmp_path / "d.jpg")
+    load_astronaut().crop((0, 0, 60, 60)).save(tmp_path / "e.webp")
+    images = ("a.png", "b.png", "c.csv", "d.jpg", "missing.png", "e.webp")
+    copies = tmp_path / "results" / "classified"
+    expected = classify(*images), {path.name: path.read_bytes() for path in copies.iterdir()}
+    assert [row["file"] for row in expected[0]] == ["a.png", "b.png", *["c.csv"] * 3, *images[3:]]
+    monkeypatch.setattr(file_classifier, "ImagePool", ImagePool)
+    assert (
+        classify(*images, workers=2),
+        {path.name: path.read_bytes() for path in copies.iterdir()},
+    ) == expected
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read all files")
 def test_files_without_permission_have_a_reason(classify, tmp_path):
     load_astronaut().save(tmp_path / "good.png")
@@ -287,13 +275,14 @@ def test_a_resumed_run_skips_the_completed_files(tmp_path, monkeypatch, capsys, 
     load_astronaut().save(tmp_path / "a.png")
     load_astronaut().save(tmp_path / "b.png")
     monkeypatch.chdir(tmp_path)
-    file_classifier = FileClassifier(classifier, annotate=False, results=tmp_path / "results")
+    monkeypatch.setattr(file_classifier, "ImagePool", SerialPool)
+    run = FileClassifier(classifier, annotate=False, results=tmp_path / "results")
     with ResultsLog(tmp_path / "results" / "classification", {}) as log:
-        file_classifier.classify_files([Path("a.png")], log)
+        run.classify_files([Path("a.png")], log)
     assert "resuming" not in capsys.readouterr().out
     (tmp_path / "a.png").write_text("not to be read again")
     with ResultsLog(tmp_path / "results" / "classification", {}, resume=True) as log:
-        file_classifier.classify_files([Path("a.png"), Path("b.png")], log)
+        run.classify_files([Path("a.png"), Path("b.png")], log)
         assert [(row["file"], row["emotion"]) for row in log.rows()] == [
             ("a.png", "Happy"),
             ("b.png", "Happy"),

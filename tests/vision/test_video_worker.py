@@ -1,6 +1,5 @@
 """A video is decoded in another process as in this one, and a decoder that hangs or crashes costs that file only."""
 
-import io
 import os
 import signal
 import time
@@ -10,9 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.vision import video_worker
 from pipeline.vision.video_io import VideoReader
-from pipeline.vision.video_worker import IsolatedVideoReader, receive, send
+from pipeline.vision.video_worker import IsolatedVideoReader
 from pipeline.vision.video_writer import open_video_writer
 
 N_FRAMES = 200  # more than fit into a pipe
@@ -126,22 +124,3 @@ def test_reader_can_be_closed_before_the_end(write_video):
     next(iter(reader))
     reader.close()
     assert reader.process.poll() is not None
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{}", b'{"shape": [2, 2, 3]}\nabc', b"x" * video_worker.MAX_LINE_BYTES]
-)
-def test_incomplete_message_ends_the_stream(content):
-    with pytest.raises(EOFError):
-        receive(io.BytesIO(content))
-
-
-def test_message_is_received_as_it_was_sent(rng):
-    pixels, stream = rng.integers(0, 256, (3, 4, 3), np.uint8), io.BytesIO()
-    send(stream, {"number": 1}, pixels)
-    send(stream, {"notes": ["a"]})
-    stream.seek(0)
-    message, received = receive(stream)
-    assert message["number"] == 1
-    np.testing.assert_array_equal(received, pixels)
-    assert receive(stream)[0] == {"notes": ["a"]}
