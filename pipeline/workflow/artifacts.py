@@ -15,22 +15,27 @@ To open an artifact in Python, from the project's folder:
     train_x = ArtifactStore().read("train_x")
 """
 
-import hashlib
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.workflow import safe_pickle
-from pipeline.workflow.atomic_io import temporary_path, write_json
-from pipeline.workflow.fingerprint import compute_fingerprint, compute_sha256, find_changed
+from pipeline.workflow.atomic_io import temporary_path
+from pipeline.workflow.fingerprint import HashingWriter, compute_fingerprint, compute_sha256, find_changed
 from pipeline.workflow.formatting import format_command
-from pipeline.workflow.manifest import last_arguments, list_ancestors, open_regular, read_manifest
+from pipeline.workflow.manifest import (
+    last_arguments,
+    list_ancestors,
+    open_regular,
+    read_manifest,
+    write_manifest,
+)
 from pipeline.workflow.steps import BUILD_STEP, DATA, STEPS, list_build_scripts
 
 
@@ -244,7 +249,7 @@ class ArtifactStore:
         """Pickle one value to `path` and return its manifest entry."""
         safe_pickle.check_plain(value, name)
         with open(path, "wb") as file:
-            writer = _HashingWriter(file)
+            writer = HashingWriter(file)
             safe_pickle.dump(value, writer)
         sha256 = writer.sha256.hexdigest()
         return {
@@ -269,25 +274,13 @@ class ArtifactStore:
             artifacts = manifest["artifacts"]
             previous = dict(artifacts)
             yield manifest
-            write_json(self.folder / "manifest.json", manifest)
+            write_manifest(self.folder / "manifest.json", manifest)
             for name in previous.keys() | artifacts.keys():
                 if previous.get(name) != artifacts.get(name):
                     current_file = artifacts.get(name, {}).get("file")
                     for path in self.folder.glob(f"{name}-????????.pkl"):
                         if path.name != current_file:
                             path.unlink(missing_ok=True)
-
-
-class _HashingWriter:
-    """Write to a file and compute the SHA-256 of the written bytes."""
-
-    def __init__(self, file: BinaryIO):
-        self.file = file
-        self.sha256 = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.sha256.update(data)
-        return self.file.write(data)
 
 
 def _remedy(entry: dict[str, Any]) -> str:

@@ -12,6 +12,18 @@ from typing import Any, BinaryIO
 Fingerprint = dict[str, Any]
 
 
+class HashingWriter:
+    """Write to a binary file and compute the SHA-256 of the written bytes."""
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self.file.write(data)
+
+
 def compute_sha256(file: BinaryIO) -> str:
     """Return the SHA-256, in hexadecimal, of a binary file from its current position to its end."""
     sha256 = hashlib.sha256()

@@ -4,10 +4,13 @@ The file may have been altered. A manifest that passes names only artifacts in d
 has no artifact that is computed from itself.
 """
 
+import copy
+import glob
 import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -15,9 +18,12 @@ from typing import Annotated, Any, BinaryIO
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from pipeline.workflow.atomic_io import write_json
+
 MANIFEST_VERSION = 5
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_PATH_LENGTH = 4096
+PROJECT_MARKER = "{project}"  # stands for the project's folder in the file, so that the folder can be moved
 
 
 def _check_path(path: Any) -> str:
@@ -118,6 +124,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         manifest = json.loads(content)
         SCHEMA.validate_python(manifest)
         _check_consistency(manifest)
+        root = str(path.absolute().parent.parent)
+        _map_arguments(manifest, lambda word: _expand_path(word, root))
         return manifest
     except FileNotFoundError:
         return {"version": MANIFEST_VERSION, "artifacts": {}, "steps": {}, "started": {}}
@@ -126,6 +134,14 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path} is not a valid manifest ({_format_reason(error)}). Delete the folder {path.parent} and run: "
             "python3 run.py"
         ) from error
+
+
+def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    """Replace manifest.json by one rename."""
+    stored = copy.deepcopy(manifest)
+    root = str(path.absolute().parent.parent)
+    _map_arguments(stored, lambda word: _abbreviate_path(word, root))
+    write_json(path, stored)
 
 
 def open_regular(path: Path, remedy: str = "") -> BinaryIO:
@@ -150,6 +166,39 @@ def list_ancestors(name: str, inputs: dict[str, set[str]]) -> list[str]:
         ancestors |= new
         pending += new
     return [key for key in TopologicalSorter(inputs).static_order() if key in ancestors]
+
+
+def _map_arguments(manifest: dict[str, Any], convert: Callable[[str], str]) -> None:
+    for records in (manifest["artifacts"], manifest["steps"], manifest["started"]):
+        for record in records.values():
+            record["arguments"] = [convert(word) for word in record["arguments"]]
+
+
+def _abbreviate_path(word: str, root: str) -> str:
+    """Replace the project's folder at the start of a path, which may be the value in --flag=value."""
+    flag, value = _split_flag(word)
+    for folder in (root, glob.escape(root)):  # the latter is the start of a pattern
+        if value == folder or value.startswith(folder + os.sep):
+            return f"{flag}{PROJECT_MARKER}{value[len(folder) :]}"
+    return word
+
+
+def _expand_path(word: str, root: str) -> str:
+    """Undo `_abbreviate_path` for the folder where the project is now."""
+    flag, value = _split_flag(word)
+    if not value.startswith(PROJECT_MARKER):
+        return word
+    inner = value[len(PROJECT_MARKER) :]
+    is_pattern = glob.has_magic(inner) and not os.path.lexists(root + inner)
+    return f"{flag}{glob.escape(root) if is_pattern else root}{inner}"
+
+
+def _split_flag(word: str) -> tuple[str, str]:
+    """Split --flag=value into "--flag=" and the value; another word has no flag."""
+    if word.startswith("--") and "=" in word:
+        name, _, value = word.partition("=")
+        return f"{name}=", value
+    return "", word
 
 
 def _check_consistency(manifest: dict[str, Any]) -> None:

@@ -1,13 +1,15 @@
 """An altered manifest.json is refused with a remedy: no crash, no endless read, no file outside data/."""
 
+import glob
 import json
 import os
+import re
 import sys
 
 import pytest
 
 from pipeline.workflow.artifacts import ArtifactStore
-from pipeline.workflow.manifest import MAX_MANIFEST_BYTES, read_manifest
+from pipeline.workflow.manifest import MAX_MANIFEST_BYTES, last_arguments, read_manifest
 
 OTHER_SHA256 = "0" * 64
 
@@ -134,3 +136,46 @@ def test_a_path_that_is_not_unicode_is_kept(store):
     store.external_files[name] = {"sha256": "", "stat": "", "suffixes": []}
     store.write(third=3)
     assert list(store.entry("third")["external_files"]) == [name]
+
+
+def test_recorded_flags_name_files_of_the_project_where_it_is_now(tmp_path):
+    """Its old folder and its new one have characters that mean something in a pattern."""
+    old, new = tmp_path / "my [1] project", tmp_path / "moved *"
+    (old / "faces").mkdir(parents=True)
+    (old / "mine.csv").write_text("1")
+    arguments = [
+        *(
+            "--dataset",
+            str(old / "mine.csv"),
+            f"--folder={old}",
+            "--note",
+            "{x}",
+            "--elsewhere",
+            f"{old}-2/a.csv",
+        ),
+        *("--images", os.path.join(glob.escape(str(old)), "faces", "*.png")),
+    ]
+    store = ArtifactStore(old / "data", "a.py", arguments=arguments)
+    store.add_dependency(old / "mine.csv")
+    store.write(first=1)
+    store.record_step(code="")
+    assert store.entry("first")["arguments"] == last_arguments(store.manifest(), "a.py") == arguments
+
+    old.rename(new)
+    (new / "mine.csv").write_text("2")
+    moved = ArtifactStore(new / "data")
+    expected = [
+        *(
+            "--dataset",
+            str(new / "mine.csv"),
+            f"--folder={new}",
+            "--note",
+            "{x}",
+            "--elsewhere",
+            f"{old}-2/a.csv",
+        ),
+        *("--images", os.path.join(glob.escape(str(new)), "faces", "*.png")),
+    ]
+    assert last_arguments(moved.manifest(), "a.py") == expected
+    with pytest.raises(ValueError, match=re.escape(str(new / "mine.csv"))):
+        moved.entry("first")
