@@ -13,9 +13,13 @@ from pipeline.inference.export import FORMATS
 from pipeline.workflow.settings import Description
 
 CARD_SUFFIXES = (".json", ".md", ".zip")
+# Names of devices on Windows, with any extension
+DEVICE_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
 
 
 def _is_file_name(text: str) -> bool:
+    if DEVICE_NAME.fullmatch(text):
+        return False
     return re.fullmatch(r'(?![. -])[^<>:"/\\|?*\x00-\x1f\ud800-\udfff]{0,100}(?<![. ])', text) is not None
 
 
@@ -23,7 +27,8 @@ FileName = Annotated[
     str,
     Predicate(_is_file_name),
     Description(
-        "a file's name without a folder: at most 100 characters, none of <>:\"/\\|?*, the first not one of .- or blank"
+        "a file's name without a folder: at most 100 characters, none of <>:\"/\\|?*, the first not one of .- or "
+        "blank, and no device of Windows such as CON"
     ),
 ]
 

@@ -144,6 +144,10 @@ def test_rejected_file_is_an_error_and_the_rest_is_saved(tmp_path, monkeypatch):
         (["--name", ".hidden"], "name is '.hidden'"),
         (["--name", "a\\nb"], "name is"),
         (["--name", "x" * 300], "name is"),
+        (["--name", "CON"], "name is 'CON'"),  # devices of Windows
+        (["--name", "nul.v2"], "name is 'nul.v2'"),
+        (["--name", "Com1"], "name is 'Com1'"),
+        (["--name", "LPT² .x"], "name is 'LPT² .x'"),
     ],
 )
 def test_settings_out_of_range_are_refused(flags, message, monkeypatch):
@@ -152,7 +156,9 @@ def test_settings_out_of_range_are_refused(flags, message, monkeypatch):
         cli.parse_settings(Save_model.Settings)
 
 
-@pytest.mark.parametrize("name", ["", "Compact", "My net (2)", "Größe_v1.5", "a-b+c"])
+@pytest.mark.parametrize(
+    "name", ["", "Compact", "My net (2)", "Größe_v1.5", "a-b+c", "CONV", "Com10", "my.con"]
+)
 def test_usual_names_are_allowed(name, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["Save_model.py", "--name", name])
     assert cli.parse_settings(Save_model.Settings)[0].name == name
