@@ -1,6 +1,6 @@
 """Step 3: count the faces and find defects of the data set.
 
-Reads:  data/dataset, source, votes
+Reads:  data/dataset, emotions, source, votes
 Writes: data/analysis and results/analysis.json: counts per emotion and split, exact duplicates, duplicates across
         splits (leakage: a test image that is also in Training), duplicates with different labels, constant and nearly
         black images, brightness and contrast; with FER+'s votes, how often label and voters agree, and on which
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Le
 
-from pipeline.data.fer2013 import EMOTIONS, PIXELS, SPLITS, USAGES, Table, count_faces
+from pipeline.data.fer2013 import PIXELS, SPLITS, USAGES, Emotions, Table, count_faces
 from pipeline.data.votes import NO_MAJORITY, majority, vote_distribution
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
@@ -34,26 +34,27 @@ class Settings:
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     table, source = store.read("dataset"), store.read("source", track=False)
+    emotions = store.read("emotions")
     analysis = {
         "data": source["label"],
-        "counts": count_by_emotion(table),
+        "counts": count_by_emotion(table, emotions),
         "duplicates": find_duplicates(table),
-        "images": measure_images(table, settings.nearly_black),
+        "images": measure_images(table, emotions, settings.nearly_black),
     }
     votes = store.read("votes")
     if len(votes):
-        analysis["votes"] = analyze_votes(table["emotion"], votes)
+        analysis["votes"] = analyze_votes(table["emotion"], votes, emotions)
     write_json(RESULTS / "analysis.json", analysis)
     store.write(analysis=analysis)
     print_report(analysis)
 
 
-def count_by_emotion(table: Table) -> dict[str, dict[str, int]]:
+def count_by_emotion(table: Table, emotions: Emotions) -> dict[str, dict[str, int]]:
     """Return {Usage: {emotion: count}}, the emotions sorted by their count over all splits, largest first."""
-    counts = count_faces(table["emotion"], table["Usage"])
+    counts = count_faces(table["emotion"], table["Usage"], emotions)
     order = counts.sum(axis=0).argsort(kind="stable")[::-1]
     return {
-        usage: {EMOTIONS[label]: int(row[label]) for label in order}
+        usage: {emotions[label]: int(row[label]) for label in order}
         for usage, row in zip(USAGES, counts, strict=True)
     }
 
@@ -75,7 +76,7 @@ def find_duplicates(table: Table) -> dict[str, Any]:
     }
 
 
-def measure_images(table: Table, nearly_black: float) -> dict[str, Any]:
+def measure_images(table: Table, emotions: Emotions, nearly_black: float) -> dict[str, Any]:
     """Count constant and nearly black images; measure brightness (mean gray level) and contrast (its std)."""
     pixels = table["pixels"].reshape(-1, PIXELS)
     brightness, contrast = pixels.mean(axis=1), pixels.std(axis=1, dtype=np.float32)
@@ -89,23 +90,23 @@ def measure_images(table: Table, nearly_black: float) -> dict[str, Any]:
         "brightness_std": round(float(brightness.std()), 2),
         "contrast_mean": round(float(contrast.mean()), 2),
         "per_emotion": {
-            EMOTIONS[label]: {name: round(float(value), 2) for name, value in row.items()}
+            emotions[label]: {name: round(float(value), 2) for name, value in row.items()}
             for label, row in measures.groupby(table["emotion"]).mean().iterrows()
         },
     }
 
 
-def analyze_votes(emotion: np.ndarray, votes: np.ndarray) -> dict[str, Any]:
+def analyze_votes(emotion: np.ndarray, votes: np.ndarray, emotions: Emotions) -> dict[str, Any]:
     """Compare the labels (N,) with the voters' majority; find the faces on which voters disagree most.
 
-    Entropy is that of the votes for the seven emotions, in bits: 0 if all agree.
+    Entropy is that of the votes for the emotions, in bits: 0 if all agree.
     """
-    winner = majority(votes)
+    winner = majority(votes, emotions)
     is_clear = winner != NO_MAJORITY
     agrees = winner == emotion
-    shares = vote_distribution(votes)
+    shares = vote_distribution(votes, emotions)
     entropy = -np.sum(shares * np.log2(np.maximum(shares, np.finfo(np.float32).tiny)), axis=1)
-    rows = [(name, is_clear & (emotion == label)) for label, name in enumerate(EMOTIONS)]
+    rows = [(name, is_clear & (emotion == label)) for label, name in enumerate(emotions)]
     doubtful = np.argsort(-entropy, kind="stable")[:MAX_LISTED_ROWS]
     return {
         "faces_with_majority": int(is_clear.sum()),

@@ -22,7 +22,6 @@ from pipeline.workflow.cli import run_step
 import numpy as np
 from annotated_types import Ge, Le, MinLen
 
-from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures.formats import FigureFormats
 from pipeline.figures.viewer import open_file
 from pipeline.models import model_zoo
@@ -98,7 +97,7 @@ def report_test_split(settings: Settings, store: ArtifactStore) -> None:
 
     predictions = Predictions(**store.read("predictions")["test"])
     source, faces = store.read("source", track=False), store.read("test_x")
-    options = {"labels": range(len(EMOTIONS)), "target_names": EMOTIONS, "zero_division": 0}
+    options = {"labels": predictions.classes, "target_names": predictions.emotions, "zero_division": 0}
     print(classification_report(predictions.labels, predictions.predicted, digits=3, **options))
     report = classification_report(predictions.labels, predictions.predicted, output_dict=True, **options)
     with record_network(store, "classification_report.json"):
@@ -122,8 +121,9 @@ def to_panel(pixels: np.ndarray, predictions: "Predictions", index: int) -> "Fac
     from pipeline.figures.plots import FacePanel
 
     label, predicted = predictions.labels[index], predictions.predicted[index]
-    title = EMOTIONS[label] if label == predicted else f"{EMOTIONS[label]},\npredicted {EMOTIONS[predicted]}"
-    return FacePanel(pixels, predictions.probabilities[index], title)
+    emotions = predictions.emotions
+    title = emotions[label] if label == predicted else f"{emotions[label]},\npredicted {emotions[predicted]}"
+    return FacePanel(pixels, predictions.probabilities[index], title, emotions)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 The same architecture as Strong_model.py with a quarter to half of the filters (32, 48, 64), and less dropout because
 a small network overfits less. It needs knowledge distillation for its accuracy: train it with Strong as the teacher.
-Reads:  data/train_x (the shape of a face), data/source
+Reads:  data/train_x (the shape of a face), data/emotions
 Writes: data/model, results/model.png, model.txt, model.json
 Run:    python3 Compact_model.py
         python3 Compiling_model.py --recipe residual --epochs 120 --teachers models/Strong.keras
@@ -30,9 +30,11 @@ class Settings:
     show: bool = False  # True: open the diagram if there is a display
 
 
-def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
+def build(settings: Settings, face_shape: tuple[int, int, int], n_emotions: int = 7) -> keras.Model:
     """Build Compact for faces of shape `face_shape`, (height, width, channels), in [0, 1]."""
-    return build_residual_network("Compact", face_shape, settings.filters, settings.blocks, settings.dropout)
+    return build_residual_network(
+        "Compact", face_shape, settings.filters, settings.blocks, settings.dropout, n_emotions
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 The default recipe, `baseline`, is that of the published LeNet-5 notebook; pipeline/training/recipes.py has more. A
 flag or a value edited below wins over the recipe. After an interruption the same command resumes; see --finish.
 
-Reads:  data/model, train_x, train_y, val_x, val_y, and the checkpoint of an interrupted run with the same settings
+Reads:  data/model, emotions, train_x, train_y, val_x, val_y, and the checkpoint of an interrupted run, if it fits
 Writes: data/trained_model and history; a row in results/runs.csv
 Run:    python3 Compiling_model.py
         python3 Compiling_model.py --distribute         on all GPUs; for several machines see docs/distributed.md
@@ -173,7 +173,7 @@ def save(settings: Settings, store: ArtifactStore, model: keras.Model, checkpoin
     record = build_run_record(model, checkpoint.history, settings.recipe, settings.seed)
     run_log.append_run(store, record | {"data": store.read("source", track=False)["label"]})
     print(format_summary(checkpoint.history, checkpoint.best_epoch, settings.keep))
-    print(describe_constant_prediction(unpack(trained), store.read("val_x")), end="")
+    print(describe_constant_prediction(unpack(trained), store.read("val_x"), store.read("emotions")), end="")
 
 
 if __name__ == "__main__":

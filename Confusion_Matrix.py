@@ -17,7 +17,7 @@ import numpy as np
 import seaborn as sns
 from annotated_types import Ge, Le
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import Emotions
 from pipeline.evaluation.metrics import Predictions, confusion_counts, confusion_shares
 from pipeline.figures import plots
 from pipeline.figures.formats import FigureFormats
@@ -38,22 +38,23 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     predictions = Predictions(**store.read("predictions")["test"])
     faces, source = store.read("test_x"), store.read("source", track=False)
     counts, shares = confusion_counts(predictions), confusion_shares(predictions)
-    figure = plot_matrices(counts, shares)
+    emotions = predictions.emotions
+    figure = plot_matrices(counts, shares, emotions)
     plots.save_figure(figure, "confusion_matrix", source, settings.figures, settings.show, store)
 
     pairs = find_confused_pairs(counts, settings.pairs)
     for true, predicted in pairs:
         count, share = counts[true, predicted], shares[true, predicted]
-        faces_confused = f"{format_count(count, 'face')}, {share:.1%} of {EMOTIONS[true]}"
-        print(f"  {EMOTIONS[true]} predicted as {EMOTIONS[predicted]}: {faces_confused}")
+        faces_confused = f"{format_count(count, 'face')}, {share:.1%} of {emotions[true]}"
+        print(f"  {emotions[true]} predicted as {emotions[predicted]}: {faces_confused}")
     figure = plot_pairs(pairs, shares, faces, predictions, settings.faces)
     plots.save_figure(figure, "confused_pairs", source, settings.figures, settings.show, store)
 
 
-def plot_matrices(counts: np.ndarray, shares: np.ndarray) -> plt.Figure:
-    """Plot the confusion matrix (7, 7) as counts and as shares of each true emotion."""
+def plot_matrices(counts: np.ndarray, shares: np.ndarray, emotions: Emotions) -> plt.Figure:
+    """Plot the confusion matrix (K, K) as counts and as shares of each true emotion."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(13.5, 5.8))
-    names = {"xticklabels": EMOTIONS, "yticklabels": EMOTIONS}
+    names = {"xticklabels": emotions, "yticklabels": emotions}
     style = {"annot": True, "cbar": False, "cmap": "Blues", "square": True, "linewidths": 0.5}
     sns.heatmap(counts, fmt="d", ax=left, **names, **style)
     sns.heatmap(shares, fmt=".0%", ax=right, vmin=0, vmax=1, **names, **style)
@@ -73,7 +74,7 @@ def find_confused_pairs(counts: np.ndarray, n_pairs: int) -> list[tuple[int, int
     """Return the (true, predicted) classes with the most errors, in falling order, without pairs that have none."""
     errors = counts - np.diag(counts.diagonal())
     order = errors.argsort(axis=None, kind="stable")[::-1][:n_pairs]
-    pairs = [divmod(int(index), len(EMOTIONS)) for index in order]
+    pairs = [divmod(int(index), len(counts)) for index in order]
     return [(true, predicted) for true, predicted in pairs if errors[true, predicted]]
 
 
@@ -91,7 +92,7 @@ def plot_pairs(
     n_faces: int,
 ) -> plt.Figure:
     """Plot a row of faces (of N, 48, 48, 1) per confused pair: its most confident errors, with their confidence."""
-    n_rows = max(1, len(pairs))
+    emotions, n_rows = predictions.emotions, max(1, len(pairs))
     figure, grid = plt.subplots(
         n_rows, n_faces, figsize=(n_faces * 1.25 + 2.2, n_rows * 1.6 + 0.8), squeeze=False, layout="constrained"
     )  # fmt: skip
@@ -102,9 +103,9 @@ def plot_pairs(
         for axes, row in zip(row_axes, rows, strict=False):
             plots.draw_face(axes, faces[row], f"{predictions.confidence[row]:.0%}")
         n_errors = ((predictions.labels == true) & (predictions.predicted == predicted)).sum()
-        count = f"{format_count(n_errors, 'face')},\n{shares[true, predicted]:.1%} of {EMOTIONS[true]}"
+        count = f"{format_count(n_errors, 'face')},\n{shares[true, predicted]:.1%} of {emotions[true]}"
         style = {"transform": row_axes[0].transAxes, "ha": "right"}
-        row_axes[0].text(-0.15, 0.5, f"{EMOTIONS[true]}\npredicted as\n{EMOTIONS[predicted]}", fontsize=11,
+        row_axes[0].text(-0.15, 0.5, f"{emotions[true]}\npredicted as\n{emotions[predicted]}", fontsize=11,
                          weight="bold", va="bottom", **style)  # fmt: skip
         row_axes[0].text(-0.15, 0.45, count, fontsize=9, color=plots.FAINT, va="top", **style)
     figure.suptitle("Most confused pairs, with the most confident errors of each and their confidence")

@@ -2,7 +2,7 @@
 
 Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998, with
 ReLU and max pooling in place of tanh and subsampling.
-Reads:  data/train_x (the shape of a face), data/source
+Reads:  data/train_x (the shape of a face), data/emotions
 Writes: data/model, results/model.png, model.txt, model.json
 Run:    python3 LeNet-5_model.py
         python3 LeNet-5_model.py --dense 256 128
@@ -16,7 +16,6 @@ from pipeline.models.build_step import run_build_step
 
 from annotated_types import Ge, Le
 
-from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures.formats import FigureFormats
 from pipeline.models.backend import keras
 from pipeline.workflow.settings import PositiveInt, Seed
@@ -35,7 +34,7 @@ class Settings:
     show: bool = False  # True: open the diagram if there is a display
 
 
-def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
+def build(settings: Settings, face_shape: tuple[int, int, int], n_emotions: int = 7) -> keras.Model:
     """Build LeNet-5 for faces of shape `face_shape`, (height, width, channels), in [0, 1]."""
     return keras.Sequential(
         [
@@ -47,7 +46,7 @@ def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
             layers.Flatten(),
             layers.Dense(settings.dense[0], activation="relu"),
             layers.Dense(settings.dense[1], activation="relu"),
-            layers.Dense(len(EMOTIONS), activation="softmax", name="emotion"),
+            layers.Dense(n_emotions, activation="softmax", name="emotion"),
         ],
         name="LeNet-5",
     )

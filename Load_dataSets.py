@@ -6,7 +6,8 @@ can run.
 Reads:  Dataset.csv, fer2013.csv or icml_face_data.csv, with columns emotion,pixels,Usage; also compressed or in an
         archive; or folders of images such as train/<emotion>/*.jpg and test/<emotion>/*.jpg. docs/training.md has more.
         With --votes, fer2013new.csv of FER+ (github.com/microsoft/FERPlus): ten people's votes on each row
-Writes: data/dataset (emotion, pixels, Usage), source (where they come from) and votes (N, 10), empty without FER+
+Writes: data/dataset (emotion, pixels, Usage), emotions (their names), source (where they come from) and votes (N, 10),
+        empty without FER+
 Run:    python3 Load_dataSets.py
         python3 Load_dataSets.py --dataset path/to/a/file/or/folder
         python3 Load_dataSets.py --dataset train.csv --split 80 10 10
@@ -78,7 +79,8 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     if is_sample:
         label = f"SYNTHETIC SAMPLE, NOT FER2013 ({len(table['emotion']):,} synthetic faces)"
     note = " ".join(filter(None, (passed_over, held_out)))
-    store.write(dataset=table, source={"label": label, "is_sample": is_sample, "note": note}, votes=votes)
+    source_facts = {"label": label, "is_sample": is_sample, "note": note}
+    store.write(dataset=table, emotions=EMOTIONS, source=source_facts, votes=votes)
     print_summary(table, label, note)
 
 

@@ -5,7 +5,7 @@ accuracy and the expected calibration error (ECE): against FER2013's label and, 
 voters' majority; and the accuracy on the faces whose image is not repeated in the training data. The test split is
 used here for the first time.
 
-Reads:  data/trained_model, history, source, ground_truth, train_x, val_x, test_x
+Reads:  data/trained_model, history, emotions, source, ground_truth, train_x, val_x, test_x
 Writes: data/predictions, data/metrics, results/metrics.json, and the accuracies of this training in results/runs.csv
 Run:    python3 Performance.py
 Expect: with the default settings on FER2013 about 95% on train and 48% on test: LeNet-5 overfits.
@@ -18,7 +18,7 @@ from pipeline.workflow.cli import run_step
 
 import numpy as np
 
-from pipeline.data.fer2013 import is_fer2013
+from pipeline.data.fer2013 import EMOTIONS, Emotions, is_fer2013
 from pipeline.data.targets import GroundTruth
 from pipeline.data.votes import NO_MAJORITY
 from pipeline.evaluation.metrics import Predictions, evaluate, evaluate_accuracy
@@ -52,13 +52,15 @@ class Settings:
 def main(settings: Settings, store: ArtifactStore) -> None:
     trained = store.read("trained_model")
     model = build_fast_copy(serialization.unpack(trained), "float32")
-    ground_truth = store.read("ground_truth")
+    emotions, ground_truth = store.read("emotions"), store.read("ground_truth")
     predictions, splits = {}, {}
     for split, prefix in ARRAYS.items():
         faces = store.read(f"{prefix}_x")
         if split == "train" and len(faces) > len(ground_truth[prefix]["label"]):  # with the validation faces
             faces = faces[: len(ground_truth[prefix]["label"])]
-        predictions[split], splits[split] = evaluate_split(model, faces, ground_truth[prefix], settings)
+        predictions[split], splits[split] = evaluate_split(
+            model, faces, ground_truth[prefix], emotions, settings
+        )
 
     metrics = describe_run(trained, model, store) | {"tta": settings.tta, "splits": splits}
     store.write(predictions=predictions, metrics=metrics)
@@ -71,15 +73,15 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 
 
 def evaluate_split(
-    model: keras.Model, faces: np.ndarray, ground_truth: GroundTruth, settings: Settings
+    model: keras.Model, faces: np.ndarray, ground_truth: GroundTruth, emotions: Emotions, settings: Settings
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the predictions of one split, as fields of `Predictions`, and their metrics."""
     labels = ground_truth["label"]
     probabilities = predict_proba(model, faces, settings.batch_size, settings.tta)
-    predictions = Predictions(labels, probabilities)
+    predictions = Predictions(labels, probabilities, emotions)
     metrics = evaluate(predictions, settings.calibration_bins)
     if settings.tta > 1:
-        single_view = Predictions(labels, predict_proba(model, faces, settings.batch_size))
+        single_view = Predictions(labels, predict_proba(model, faces, settings.batch_size), emotions)
         metrics["single_view_accuracy"] = float(single_view.correct.mean())
     metrics["not_in_training"] = evaluate_accuracy(predictions, ~ground_truth["in_training"])
     if len(ground_truth["majority"]):
@@ -91,7 +93,7 @@ def evaluate_voters(predictions: Predictions, majority: np.ndarray, n_bins: int)
     """Return the metrics against the voters' majority, on the faces that have one."""
     has_majority = majority != NO_MAJORITY
     return evaluate(
-        Predictions(majority[has_majority], predictions.probabilities[has_majority]),
+        Predictions(majority[has_majority], predictions.probabilities[has_majority], predictions.emotions),
         n_bins,
     )
 
@@ -114,7 +116,8 @@ def describe_run(trained: dict[str, Any], model: keras.Model, store: ArtifactSto
         },
         "settings": run_log.collect_settings(store),
     }
-    return facts | {"published": PUBLISHED_BASELINE} if is_fer2013(source["label"]) else facts
+    is_comparable = is_fer2013(source["label"]) and store.read("emotions") == EMOTIONS
+    return facts | {"published": PUBLISHED_BASELINE} if is_comparable else facts
 
 
 def print_metrics(metrics: dict[str, Any]) -> None:

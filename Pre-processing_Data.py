@@ -1,9 +1,10 @@
 """Step 6: convert the table to the arrays that a network is trained on.
 
 Splits the faces by Usage (Training: train, PublicTest: val, PrivateTest: test) and converts the pixels to float32 in
-[0, 1], (N, 48, 48, 1). The targets (N, 7) float32 are one-hot labels or, with FER+, the shares of ten people's votes.
+[0, 1], (N, 48, 48, 1). The targets (N, K) float32, for K emotions, are one-hot labels or, with FER+, the shares of ten
+people's votes.
 
-Reads:  data/dataset, votes
+Reads:  data/dataset, emotions, votes
 Writes: data/train_x, train_y, val_x, val_y, test_x, test_y, and ground_truth (label and voters' majority of each face,
         and whether its image is trained on)
 Run:    python3 Pre-processing_Data.py
@@ -21,7 +22,7 @@ from pipeline.workflow.cli import run_step
 import numpy as np
 from annotated_types import Ge, Le
 
-from pipeline.data.fer2013 import PIXELS, SIDE, Table
+from pipeline.data.fer2013 import PIXELS, SIDE, Emotions, Table
 from pipeline.data.pixels import stretch_contrast, to_float
 from pipeline.data.targets import (
     GroundTruth,
@@ -40,7 +41,7 @@ PREFIXES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # 
 class Settings:
     # Targets
     targets: TargetKind = "label"  # label; votes: shares of FER+'s votes (see step 2); both: their mean
-    min_votes: Annotated[int, Ge(1), Le(MAX_VOTES)] = 5  # for the seven emotions, that a training face needs
+    min_votes: Annotated[int, Ge(1), Le(MAX_VOTES)] = 5  # for the emotions, that a training face needs
     stretch_contrast: bool = False  # True: stretch dark and flat faces, as is done to new faces
 
     # Images to drop from train
@@ -52,16 +53,16 @@ class Settings:
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    table, votes = store.read("dataset"), store.read("votes")
+    table, votes, emotions = store.read("dataset"), store.read("votes"), store.read("emotions")
     validate(settings, votes)
-    keep = select_rows(table, votes, settings)
+    keep = select_rows(table, votes, emotions, settings)
     if not keep.all():
         print(f"  dropped {np.count_nonzero(~keep):,} training faces")
     table = {name: column[keep] for name, column in table.items()}
     votes = votes[keep] if len(votes) else votes
     if settings.stretch_contrast:
         table["pixels"] = stretch_contrast(table["pixels"])
-    targets = build_targets(table["emotion"], votes, settings.targets, settings.min_votes)
+    targets = build_targets(table["emotion"], votes, settings.targets, settings.min_votes, emotions)
     arrays = split_arrays(table, targets)
     if settings.train_on_validation:
         print(
@@ -73,7 +74,8 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         if not len(array):
             raise ValueError(f"{name} is empty. Set drop_constant and drop_leaked to False.")
         print(f"  {name:<8}{array.shape!s:<20}{array.dtype}, {array.min():.0f} to {array.max():.0f}")
-    store.write(**arrays, ground_truth=split_ground_truth(table, votes, settings.train_on_validation))
+    ground_truth = split_ground_truth(table, votes, emotions, settings.train_on_validation)
+    store.write(**arrays, ground_truth=ground_truth)
 
 
 def validate(settings: Settings, votes: np.ndarray) -> None:
@@ -85,7 +87,7 @@ def validate(settings: Settings, votes: np.ndarray) -> None:
         )
 
 
-def select_rows(table: Table, votes: np.ndarray, settings: Settings) -> np.ndarray:
+def select_rows(table: Table, votes: np.ndarray, emotions: Emotions, settings: Settings) -> np.ndarray:
     """Return which rows to keep, (N,) bool."""
     keep = np.ones(len(table["emotion"]), bool)
     if settings.drop_constant:
@@ -93,7 +95,7 @@ def select_rows(table: Table, votes: np.ndarray, settings: Settings) -> np.ndarr
     if settings.drop_leaked:
         keep &= ~find_leaked_training_rows(table)
     if settings.targets != "label":
-        keep &= has_enough_votes(votes, settings.min_votes) | (table["Usage"] != "Training")
+        keep &= has_enough_votes(votes, settings.min_votes, emotions) | (table["Usage"] != "Training")
     return keep
 
 
@@ -112,7 +114,7 @@ def find_leaked_training_rows(table: Table) -> np.ndarray:
 
 
 def split_arrays(table: Table, targets: np.ndarray) -> dict[str, np.ndarray]:
-    """Return faces and targets of each split: train_x (N, 48, 48, 1), train_y (N, 7), ..., all float32."""
+    """Return faces and targets of each split: train_x (N, 48, 48, 1), train_y (N, K), ..., all float32."""
     arrays = {}
     for usage, prefix in PREFIXES.items():
         rows = table["Usage"] == usage
@@ -121,7 +123,9 @@ def split_arrays(table: Table, targets: np.ndarray) -> dict[str, np.ndarray]:
     return arrays
 
 
-def split_ground_truth(table: Table, votes: np.ndarray, train_on_validation: bool) -> dict[str, GroundTruth]:
+def split_ground_truth(
+    table: Table, votes: np.ndarray, emotions: Emotions, train_on_validation: bool
+) -> dict[str, GroundTruth]:
     """Return {prefix: ground truth of the split}."""
     splits = {prefix: table["Usage"] == usage for usage, prefix in PREFIXES.items()}
     is_trained_on = splits["train"] | splits["val"] if train_on_validation else splits["train"]
@@ -131,6 +135,7 @@ def split_ground_truth(table: Table, votes: np.ndarray, train_on_validation: boo
             {name: column[rows] for name, column in table.items()},
             votes[rows] if len(votes) else votes,
             training_images,
+            emotions,
         )
         for prefix, rows in splits.items()
     }

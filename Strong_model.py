@@ -3,7 +3,7 @@
 The same architecture as Compact_model.py with two to four times the filters (64, 128, 256), eleven times the
 parameters, and more dropout because a large network overfits more. It trains from the labels alone and is the teacher
 of Compact and of the distilled LeNet-5.
-Reads:  data/train_x (the shape of a face), data/source
+Reads:  data/train_x (the shape of a face), data/emotions
 Writes: data/model, results/model.png, model.txt, model.json
 Run:    python3 Strong_model.py
         python3 Compiling_model.py --recipe residual
@@ -32,9 +32,11 @@ class Settings:
     show: bool = False  # True: open the diagram if there is a display
 
 
-def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
+def build(settings: Settings, face_shape: tuple[int, int, int], n_emotions: int = 7) -> keras.Model:
     """Build Strong for faces of shape `face_shape`, (height, width, channels), in [0, 1]."""
-    return build_residual_network("Strong", face_shape, settings.filters, settings.blocks, settings.dropout)
+    return build_residual_network(
+        "Strong", face_shape, settings.filters, settings.blocks, settings.dropout, n_emotions
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ A face is upsampled and a backbone without its classification layers extracts fe
 emotion. Step 8's recipe "transfer" first trains that layer with the backbone frozen, then fine-tunes all layers at a
 lower learning rate. The default backbone was trained to tell the faces of people apart, the others on ImageNet.
 
-Reads:  data/train_x (the shape of a face), data/source
+Reads:  data/train_x (the shape of a face), data/emotions
 Writes: data/model, results/model.png, model.txt, model.json
 Run:    python3 -m pip install --no-deps -r requirements/transfer.txt
         python3 Transfer_Learning_model.py
@@ -23,7 +23,6 @@ from typing import Annotated, Literal
 
 from pipeline.models.build_step import run_build_step
 
-from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures.formats import FigureFormats
 from pipeline.models.backbones import build_backbone
 from pipeline.models.backend import keras
@@ -47,7 +46,7 @@ class Settings:
     show: bool = False  # True: open the diagram if there is a display
 
 
-def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
+def build(settings: Settings, face_shape: tuple[int, int, int], n_emotions: int = 7) -> keras.Model:
     """Build a backbone and a new last layer for grayscale faces of `face_shape`, (height, width, 1), in [0, 1]."""
     if settings.side % face_shape[0]:
         raise ValueError(
@@ -60,7 +59,7 @@ def build(settings: Settings, face_shape: tuple[int, int, int]) -> keras.Model:
     x = backbone(prepare_input(x))
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(settings.dropout)(x)
-    emotion = layers.Dense(len(EMOTIONS), activation="softmax", name="emotion")(x)
+    emotion = layers.Dense(n_emotions, activation="softmax", name="emotion")(x)
     return keras.Model(faces, emotion, name=f"Transfer-{settings.backbone}")
 
 

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from pipeline.data.fer2013 import SPLITS
 from pipeline.figures import plots
 from pipeline.figures.formats import FigureFormats
-from pipeline.figures.palette import EMOTION_COLORS
+from pipeline.figures.palette import get_colors
 from pipeline.workflow.artifacts import ArtifactStore
 
 SPLIT_COLORS = {"train": "#1B3A57", "validation": "#5B8DB8", "test": "#B9D3E8"}
@@ -43,8 +43,9 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 
 def plot_counts(axes: Axes, counts: pd.Series) -> None:
     """Plot the number of faces of each emotion, with its share of all faces."""
+    colors = get_colors(tuple(counts.index))
     sns.barplot(
-        x=counts.index, y=counts, hue=counts.index, palette=EMOTION_COLORS, legend=False, saturation=1, ax=axes
+        x=counts.index, y=counts, hue=counts.index, palette=colors, legend=False, saturation=1, ax=axes
     )  # fmt: skip
     for bar, count in zip(axes.patches, counts, strict=True):
         position = (bar.get_x() + bar.get_width() / 2, count)

@@ -2,7 +2,7 @@
 
 A *table* is the form in which step 2 stores the data set, a dict of three arrays with one row per face:
 
-    emotion   (N,) uint8, an index into EMOTIONS
+    emotion   (N,) uint8, an index into the names in the artifact `emotions`, which are EMOTIONS by default
     pixels    (N, 48, 48) uint8, gray levels, 0 black to 255 white
     Usage     (N,) str, one of USAGES
 
@@ -16,7 +16,9 @@ import numpy as np
 
 from pipeline.workflow.formatting import format_count
 
-EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
+Emotions = tuple[str, ...]  # names of the classes; a label is an index into them
+
+EMOTIONS: Emotions = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 LABELS = {str(label): label for label in range(len(EMOTIONS))}
 USAGES = ("Training", "PublicTest", "PrivateTest")
 SPLITS = dict(zip(USAGES, ("train", "validation", "test"), strict=True))
@@ -60,14 +62,14 @@ def _normalize(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.lower())
 
 
-def validate_table(table: Table, origin: str) -> None:
-    """Raise ValueError unless all splits contain faces of all seven emotions; `origin` names the data set."""
-    for usage, counts in zip(USAGES, count_faces(table["emotion"], table["Usage"]), strict=True):
+def validate_table(table: Table, origin: str, emotions: Emotions = EMOTIONS) -> None:
+    """Raise ValueError unless all splits contain faces of all emotions; `origin` names the data set."""
+    for usage, counts in zip(USAGES, count_faces(table["emotion"], table["Usage"], emotions), strict=True):
         if counts.sum() == 0:
             raise ValueError(
                 f"{origin} has no row whose Usage is {usage}: the {SPLITS[usage]} split would be empty."
             )
-        for emotion, count in zip(EMOTIONS, counts, strict=True):
+        for emotion, count in zip(emotions, counts, strict=True):
             if count == 0:
                 raise ValueError(
                     f"{origin} has no face of {emotion} among the {usage} rows; each split needs all seven "
@@ -96,14 +98,15 @@ def is_fer2013(label: str) -> bool:
     return re.fullmatch(r"FER2013('s .+ rows)? \(.+, [\d,]+ faces\)", label) is not None
 
 
-def count_faces(emotion: np.ndarray, usage: np.ndarray) -> np.ndarray:
+def count_faces(emotion: np.ndarray, usage: np.ndarray, emotions: Emotions = EMOTIONS) -> np.ndarray:
     """Count the faces per split and emotion.
 
     Args:
-        emotion: (N,) integers, indices into EMOTIONS.
+        emotion: (N,) integers, indices into `emotions`.
         usage: (N,) str, one of USAGES.
+        emotions: The names of the K emotions.
 
     Returns:
-        (3, 7) int, rows in the order of USAGES, columns in the order of EMOTIONS.
+        (3, K) int, rows in the order of USAGES, columns in the order of `emotions`.
     """
-    return np.stack([np.bincount(emotion[usage == name], minlength=len(EMOTIONS)) for name in USAGES])
+    return np.stack([np.bincount(emotion[usage == name], minlength=len(emotions)) for name in USAGES])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 
 # The columns of the file behind "Usage" and "Image name", in its order; NF: no face.
 VOTE_COLUMNS = (
@@ -18,15 +18,17 @@ VOTE_COLUMNS = (
     *("contempt", "unknown", "NF"),
 )
 HEADER = ("Usage", "Image name", *VOTE_COLUMNS)
-# Where the votes for each of EMOTIONS stand among VOTE_COLUMNS.
-EMOTION_COLUMNS = tuple(
-    VOTE_COLUMNS.index(name)
-    for name in ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
-)
+# Where the votes for each emotion stand among VOTE_COLUMNS.
+EMOTION_COLUMNS = {
+    emotion: VOTE_COLUMNS.index(name)
+    for emotion, name in zip(
+        (*EMOTIONS, "Contempt"),
+        ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt"),
+        strict=True,
+    )
+}
 MAX_VOTES = 10  # annotators of each face
 NO_MAJORITY = -1
-
-assert len(EMOTION_COLUMNS) == len(EMOTIONS)
 
 
 def read_votes(path: Path, usage: np.ndarray) -> np.ndarray:
@@ -77,23 +79,31 @@ def _parse_row(path: Path, number: int, row: list[str], usage: str) -> list[int]
     return [int(value) for value in row[2:]]
 
 
-def emotion_votes(votes: np.ndarray) -> np.ndarray:
-    """The votes (N, 10) for the seven emotions alone, (N, 7), in the order of EMOTIONS."""
-    return votes[:, EMOTION_COLUMNS]
+def check_voted(emotions: Emotions) -> None:
+    """Raise ValueError for an emotion that FER+ has no votes on."""
+    if unknown := [name for name in emotions if name not in EMOTION_COLUMNS]:
+        raise ValueError(
+            f"FER+ has no votes on {' and '.join(unknown)}, only on {', '.join(EMOTION_COLUMNS)}. Leave votes empty."
+        )
 
 
-def vote_distribution(votes: np.ndarray) -> np.ndarray:
-    """Each emotion's share among the votes (N, 10) for the seven, (N, 7) float32; zeros where there is none."""
-    counts = emotion_votes(votes).astype(np.float32)
+def emotion_votes(votes: np.ndarray, emotions: Emotions = EMOTIONS) -> np.ndarray:
+    """The votes (N, 10) for K emotions alone, (N, K), in their order."""
+    return votes[:, [EMOTION_COLUMNS[name] for name in emotions]]
+
+
+def vote_distribution(votes: np.ndarray, emotions: Emotions = EMOTIONS) -> np.ndarray:
+    """Each emotion's share among the votes (N, 10) for K of them, (N, K) float32; zeros where there is none."""
+    counts = emotion_votes(votes, emotions).astype(np.float32)
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def majority(votes: np.ndarray) -> np.ndarray:
-    """The emotion that got more of the votes (N, 10) than anything else, (N,) int8.
+def majority(votes: np.ndarray, emotions: Emotions = EMOTIONS) -> np.ndarray:
+    """The emotion that got more of the votes (N, 10) than anything else, (N,) int8, an index into `emotions`.
 
-    NO_MAJORITY where there is none: a tie, or most votes went to contempt, unknown or no face.
+    NO_MAJORITY where there is none: a tie, or most votes went to another emotion, unknown or no face.
     """
     first, second = np.sort(votes, axis=1)[:, :-3:-1].T
-    counts = emotion_votes(votes)
+    counts = emotion_votes(votes, emotions)
     is_clear = (first > second) & (counts.max(axis=1) == first)
     return np.where(is_clear, counts.argmax(axis=1), NO_MAJORITY).astype(np.int8)

@@ -14,9 +14,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from pipeline.data.fer2013 import EMOTIONS
-
-CLASSES = np.arange(len(EMOTIONS))
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,24 +22,34 @@ class Predictions:
     """The true labels of N faces and the probabilities that a classifier assigned.
 
     Args:
-        labels: (N,) integers, indices of EMOTIONS.
-        probabilities: (N, 7) floats in [0, 1]; each row sums to 1.
+        labels: (N,) integers, indices into `emotions`.
+        probabilities: (N, K) floats in [0, 1]; each row sums to 1.
+        emotions: The names of the K emotions.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
+    emotions: Emotions = EMOTIONS
 
     def __post_init__(self) -> None:
-        if self.labels.ndim != 1 or self.probabilities.shape != (len(self.labels), len(EMOTIONS)):
+        if self.labels.ndim != 1 or self.probabilities.shape != (
+            len(self.labels),
+            len(self.emotions),
+        ):
             raise ValueError(
                 f"Labels of shape {self.labels.shape} do not match probabilities of shape"
-                f" {self.probabilities.shape}: expected (N,) and (N, {len(EMOTIONS)})."
+                f" {self.probabilities.shape}: expected (N,) and (N, {len(self.emotions)})."
             )
         if not np.issubdtype(self.labels.dtype, np.integer):
             raise ValueError(f"Labels are {self.labels.dtype}, but must be integers.")
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """All labels, (K,) integers."""
+        return np.arange(len(self.emotions))
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -61,9 +69,9 @@ class Predictions:
 
 def evaluate(predictions: Predictions, n_bins: int) -> dict[str, Any]:
     """Return all metrics of one split, by name; `n_bins` is that of the expected calibration error."""
-    labels, predicted = predictions.labels, predictions.predicted
+    labels, predicted, classes = predictions.labels, predictions.predicted, predictions.classes
     n_correct = int(predictions.correct.sum())
-    recall = recall_score(labels, predicted, labels=CLASSES, average=None, zero_division=0)
+    recall = recall_score(labels, predicted, labels=classes, average=None, zero_division=0)
     return {
         "faces": len(predictions),
         "accuracy": n_correct / len(predictions),
@@ -71,9 +79,9 @@ def evaluate(predictions: Predictions, n_bins: int) -> dict[str, Any]:
         "mean_confidence": float(predictions.confidence.mean()),
         "loss": cross_entropy(predictions),
         "mean_recall": float(balanced_accuracy_score(labels, predicted)),
-        "recall": dict(zip(EMOTIONS, recall.tolist(), strict=True)),
-        "macro_f1": float(f1_score(labels, predicted, labels=CLASSES, average="macro", zero_division=0)),
-        "top_2_accuracy": float(top_k_accuracy_score(labels, predictions.probabilities, k=2, labels=CLASSES)),
+        "recall": dict(zip(predictions.emotions, recall.tolist(), strict=True)),
+        "macro_f1": float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
+        "top_2_accuracy": float(top_k_accuracy_score(labels, predictions.probabilities, k=2, labels=classes)),
         "expected_calibration_error": expected_calibration_error(predictions, n_bins),
     }
 
@@ -103,7 +111,7 @@ def cross_entropy(predictions: Predictions) -> float:
     probabilities /= probabilities.sum(
         axis=1, keepdims=True
     )  # float32 rows miss 1 by more than sklearn accepts
-    return float(log_loss(predictions.labels, probabilities, labels=CLASSES))
+    return float(log_loss(predictions.labels, probabilities, labels=predictions.classes))
 
 
 def expected_calibration_error(predictions: Predictions, n_bins: int) -> float:
@@ -136,10 +144,12 @@ def reliability_bins(predictions: Predictions, n_bins: int) -> list[dict[str, An
 
 
 def confusion_counts(predictions: Predictions) -> np.ndarray:
-    """Return the confusion matrix (7, 7): number of faces by true emotion (row) and predicted (column)."""
-    return confusion_matrix(predictions.labels, predictions.predicted, labels=CLASSES)
+    """Return the confusion matrix (K, K): number of faces by true emotion (row) and predicted (column)."""
+    return confusion_matrix(predictions.labels, predictions.predicted, labels=predictions.classes)
 
 
 def confusion_shares(predictions: Predictions) -> np.ndarray:
-    """Return the confusion matrix (7, 7) with each row divided by its sum; zeros for an emotion without faces."""
-    return confusion_matrix(predictions.labels, predictions.predicted, labels=CLASSES, normalize="true")
+    """Return the confusion matrix (K, K) with each row divided by its sum; zeros for an emotion without faces."""
+    return confusion_matrix(
+        predictions.labels, predictions.predicted, labels=predictions.classes, normalize="true"
+    )

@@ -7,7 +7,7 @@ from pipeline.models.backend import keras
 
 
 def predict_proba(model: keras.Model, faces: np.ndarray, batch_size: int = 512, tta: int = 1) -> np.ndarray:
-    """Return class probabilities (N, 7) float32 for faces (N, 48, 48, 1) float32 in [0, 1].
+    """Return class probabilities (N, K) float32 for faces (N, 48, 48, 1) float32 in [0, 1].
 
     Args:
         batch_size: faces per forward pass; changes the speed, not the result.

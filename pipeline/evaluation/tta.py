@@ -11,7 +11,7 @@ TTA_SHIFT = 2  # pixels
 def average_predictions(
     predict: Callable[[np.ndarray], np.ndarray], faces: np.ndarray, tta: int
 ) -> np.ndarray:
-    """Return the mean of `predict` over all views of the faces (N, 48, 48, 1): probabilities (N, 7) float32."""
+    """Return the mean of `predict` over all views of the faces (N, 48, 48, 1): probabilities (N, K) float32."""
     probabilities = [predict(view) for view in make_views(faces, tta)]
     return probabilities[0] if tta == 1 else np.stack(probabilities).mean(axis=0, dtype=np.float32)
 

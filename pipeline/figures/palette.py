@@ -1,5 +1,9 @@
 """Define the colors of the emotions, the same in figures, annotated images, the window and the page."""
 
+from functools import lru_cache
+
+from pipeline.data.fer2013 import Emotions
+
 # The color-blind safe palette of M. Okabe and K. Ito (https://jfly.uni-koeln.de/color/), with gray for Neutral.
 EMOTION_COLORS = {
     "Angry": "#D55E00",
@@ -9,8 +13,21 @@ EMOTION_COLORS = {
     "Sad": "#0072B2",
     "Surprise": "#56B4E9",
     "Neutral": "#7F7F7F",
+    "Contempt": "#F0E442",
 }
+# For other emotions, after the colors above that a data set leaves free: from P. Tol's palette "muted"
+# (https://sronpersonalpages.nl/~pault/).
+OTHER_COLORS = ("#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#117733", "#DDCC77", "#88CCEE")
 MIN_TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
+
+
+@lru_cache
+def get_colors(emotions: Emotions) -> dict[str, str]:
+    """Return the color "#RRGGBB" of each emotion of a data set or a network; it does not depend on their order."""
+    known = {name: EMOTION_COLORS[name] for name in emotions if name in EMOTION_COLORS}
+    free = [color for color in (*EMOTION_COLORS.values(), *OTHER_COLORS) if color not in known.values()]
+    others = dict(zip(sorted(set(emotions) - known.keys()), free, strict=False))
+    return {name: (known | others)[name] for name in emotions}
 
 
 def relative_luminance(rgb: tuple[int, int, int]) -> float:

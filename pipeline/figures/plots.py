@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.figures.formats import FigureFormats
-from pipeline.figures.palette import EMOTION_COLORS, needs_white_text, to_rgb
+from pipeline.figures.palette import get_colors, needs_white_text, to_rgb
 from pipeline.figures.viewer import open_file
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import atomic_write
@@ -58,13 +58,15 @@ class FacePanel:
 
     Args:
         pixels: (48, 48) or (48, 48, 1), uint8 or float in [0, 1].
-        probabilities: (7,), in the order of EMOTIONS.
+        probabilities: (K,), one for each of `emotions`.
         title: drawn above the face.
+        emotions: their names.
     """
 
     pixels: np.ndarray
     probabilities: np.ndarray
     title: str
+    emotions: Emotions = EMOTIONS
 
 
 def save_figure(
@@ -131,7 +133,7 @@ def draw_face(axes: Axes, pixels: np.ndarray, title: str = "", color: str = INK)
 
 
 def draw_gallery(rows: list[tuple[str, list[FacePanel]]]) -> Figure:
-    """Draw rows of faces, each row with a heading and each face with its seven probabilities below."""
+    """Draw rows of faces, each row with a heading and each face with its probabilities below."""
     n_columns = max(4, *(len(panels) for _, panels in rows))
     heights = (0.35, 1.0, 0.75)  # of a heading, a face and its bars, in widths of a face
     figure = plt.figure(figsize=(1.75 * n_columns, 0.5 + 2.75 * len(rows)))
@@ -146,21 +148,21 @@ def draw_gallery(rows: list[tuple[str, list[FacePanel]]]) -> Figure:
         axes.text(-0.04, 0.75, heading, transform=axes.transAxes, weight="bold", fontsize=11, va="center")
         for column, panel in enumerate(panels):
             draw_face(figure.add_subplot(grid[top + 1, column]), panel.pixels, panel.title)
-            _draw_bars(figure.add_subplot(grid[top + 2, column]), panel.probabilities)
+            _draw_bars(figure.add_subplot(grid[top + 2, column]), panel)
     return figure
 
 
-def _draw_bars(axes: Axes, probabilities: np.ndarray) -> None:
-    """Draw the probabilities (7,) as bars in the colors of their emotions."""
-    positions = range(len(EMOTIONS))
-    axes.barh(positions, probabilities, color=[EMOTION_COLORS[name] for name in EMOTIONS])
-    axes.set(xlim=(0, 1), xticks=(), ylim=(len(EMOTIONS) - 0.4, -0.6))
-    axes.set_yticks(positions, EMOTIONS, fontsize=6.5)
+def _draw_bars(axes: Axes, panel: FacePanel) -> None:
+    """Draw the probabilities of a face as bars in the colors of their emotions."""
+    positions, colors = range(len(panel.emotions)), list(get_colors(panel.emotions).values())
+    axes.barh(positions, panel.probabilities, color=colors)
+    axes.set(xlim=(0, 1), xticks=(), ylim=(len(panel.emotions) - 0.4, -0.6))
+    axes.set_yticks(positions, panel.emotions, fontsize=6.5)
     axes.tick_params(length=0, pad=1)
-    for position, probability in enumerate(probabilities):
+    for position, probability in enumerate(panel.probabilities):
         text = f"{probability:.0%}"
         if probability > MIN_INSIDE:
-            is_white = needs_white_text(to_rgb(EMOTION_COLORS[EMOTIONS[position]]))
+            is_white = needs_white_text(to_rgb(colors[position]))
             axes.text(
                 probability - 0.02, position, text, fontsize=6, va="center_baseline", ha="right",
                 color="white" if is_white else "black",
@@ -170,11 +172,14 @@ def _draw_bars(axes: Axes, probabilities: np.ndarray) -> None:
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
-def plot_emotions_over_time(tracks: dict[int, list[tuple[float, np.ndarray]]], max_faces: int = 6) -> Figure:
+def plot_emotions_over_time(
+    tracks: dict[int, list[tuple[float, np.ndarray]]], emotions: Emotions = EMOTIONS, max_faces: int = 6
+) -> Figure:
     """Plot the probabilities of the emotions over time, with axes of its own for each face of a video.
 
     Args:
-        tracks: by track ID, the time of each detection, in seconds, and its probabilities (7,).
+        tracks: by track ID, the time of each detection, in seconds, and its probabilities (K,).
+        emotions: their names.
         max_faces: number of faces to plot, those with the most detections.
     """
     track_ids = sorted(sorted(tracks, key=lambda track_id: len(tracks[track_id]), reverse=True)[:max_faces])
@@ -183,7 +188,7 @@ def plot_emotions_over_time(tracks: dict[int, list[tuple[float, np.ndarray]]], m
     )  # fmt: skip
     figure.set_layout_engine("constrained", rect=(0, 0.06, 1, 0.94))
     for axes, track_id in zip(grid[:, 0], track_ids, strict=True):
-        _plot_track(axes, tracks[track_id])
+        _plot_track(axes, tracks[track_id], emotions)
         axes.set_title(f"Face {track_id}", loc="left")
     last = grid[-1, 0]
     last.set_xlabel("time (s)")
@@ -194,13 +199,13 @@ def plot_emotions_over_time(tracks: dict[int, list[tuple[float, np.ndarray]]], m
     return figure
 
 
-def _plot_track(axes: Axes, track: list[tuple[float, np.ndarray]]) -> None:
+def _plot_track(axes: Axes, track: list[tuple[float, np.ndarray]], emotions: Emotions) -> None:
     """Plot one face's probabilities over time, interrupted where it was not detected."""
     seconds = np.array([second for second, _ in track], float)
     probabilities = np.array([row for _, row in track])
     gaps = np.flatnonzero(np.diff(seconds) > MAX_GAP_S) + 1
     seconds = np.insert(seconds, gaps, np.nan)
     probabilities = np.insert(probabilities, gaps, np.nan, axis=0)
-    for name, curve in zip(EMOTIONS, probabilities.T, strict=True):
-        axes.plot(seconds, curve, color=EMOTION_COLORS[name], label=name, linewidth=1.8)
+    for (name, color), curve in zip(get_colors(emotions).items(), probabilities.T, strict=True):
+        axes.plot(seconds, curve, color=color, label=name, linewidth=1.8)
     axes.set(ylim=(0, 1), yticks=(0, 0.5, 1), yticklabels=("0", "50%", "100%"), ylabel="probability")

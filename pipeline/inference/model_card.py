@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.data.fer2013 import EMOTIONS, is_fer2013
+from pipeline.data.fer2013 import is_fer2013
 from pipeline.evaluation.predict import predict_proba
 from pipeline.models import model_zoo, serialization
 from pipeline.models.backend import keras
@@ -29,7 +29,7 @@ INPUT = (
     "Grayscale faces of 48x48 pixels, cropped closely, shape (N, 48, 48, 1). LiteRT, ONNX and SavedModel: uint8 from 0 "
     "(black) to 255 (white). .keras and .h5: float32 in [0, 1], which is uint8 divided by 255."
 )
-OUTPUT = "Probabilities of the labels, in their order, shape (N, 7), float32."
+OUTPUT = "Probabilities of the labels, in their order, shape (N, {n_emotions}), float32."
 LIMITS = "The labels describe how a face looks to other people, not what the person feels."
 FER2013_LIMITS = (
     "Human agreement with FER2013's labels is 65% ± 5% (Goodfellow et al., 2013). "
@@ -55,14 +55,15 @@ def build_model_card(
         store: The artifacts of steps 2 to 9.
     """
     metrics, history, source = store.read("metrics"), store.read("history"), store.read("source", track=False)
+    emotions = store.read("emotions")
     return {
         "name": name,
         "network": metrics["network"],
         "data": source["label"],
         "is_sample": source["is_sample"],
-        "labels": {str(index): emotion for index, emotion in enumerate(EMOTIONS)},
+        "labels": {str(index): emotion for index, emotion in enumerate(emotions)},
         "input": INPUT,
-        "output": OUTPUT,
+        "output": OUTPUT.format(n_emotions=len(emotions)),
         "lowest_keras": serialization.LOWEST_KERAS,
         "formats": formats,
         "commands": list_commands(store),

@@ -3,6 +3,7 @@
 A script that calls run_build_step can be step 7, whatever its name.
 """
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,15 +19,16 @@ from pipeline.workflow.atomic_io import write_json, write_text
 from pipeline.workflow.results_index import record_network
 from pipeline.workflow.steps import RESULTS, get_build_step
 
-BuildFunction = Callable[[Any, tuple[int, int, int]], keras.Model]
+BuildFunction = Callable[..., keras.Model]
 
 
 def run_build_step(build: BuildFunction, settings_class: type) -> None:
     """Build a network for the faces of step 6, check it, draw its diagram, and store it as the artifact `model`.
 
     Args:
-        build: Called as build(settings, face_shape), with face_shape as (height, width, channels). It returns a network
-            that meets the requirements of pipeline.models.check_network.
+        build: Called as build(settings, face_shape), with face_shape as (height, width, channels), and with n_emotions,
+            the number of outputs, if it has a parameter of that name. It returns a network that meets the requirements
+            of pipeline.models.check_network.
         settings_class: The script's dataclass of settings. It must have the fields `seed`, `figures` and `show`.
     """
 
@@ -35,9 +37,11 @@ def run_build_step(build: BuildFunction, settings_class: type) -> None:
         if missing:
             raise ValueError(f"Settings lacks {' and '.join(missing)}; see LeNet-5_model.py.")
         face_shape = tuple(store.entry("train_x")["shape"][1:])
+        n_emotions = len(store.read("emotions"))
+        takes_number = "n_emotions" in inspect.signature(build).parameters
         keras.utils.set_random_seed(settings.seed)
-        model = build(settings, face_shape)
-        packed = check_network(model, face_shape)
+        model = build(settings, face_shape, **({"n_emotions": n_emotions} if takes_number else {}))
+        packed = check_network(model, face_shape, n_emotions)
 
         model.summary()
         store.write(model=packed)

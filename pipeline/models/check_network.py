@@ -1,6 +1,7 @@
 """Check that a network of step 7 meets the requirements of steps 8 to 13.
 
-- One input, a batch of faces (N, 48, 48, 1) float32, and one output, their probabilities (N, 7) float32: rows sum to 1.
+- One input, a batch of faces (N, 48, 48, 1) float32, and one output, their probabilities (N, K) float32: rows sum to 1.
+  K is the number of emotions, seven by default.
 - A face's probabilities depend on that face only, not on the others of the batch and not on chance.
 - Functional or Sequential, of Keras's own layers and functions: each step is a process of its own, which restores the
   network from its configuration and weights, without the script that built it.
@@ -20,16 +21,19 @@ from pipeline.models.backend import keras
 
 VALID_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
 N_RANDOM_FACES = 14
-MAX_SUM_ERROR = 1e-3  # of the seven probabilities
+MAX_SUM_ERROR = 1e-3  # of a face's probabilities
 MAX_DIFFERENCE = 1e-4  # between two predictions of a face, which differ by rounding
 
 
-def check_network(model: Any, face_shape: tuple[int, int, int]) -> serialization.PackedModel:
+def check_network(
+    model: Any, face_shape: tuple[int, int, int], n_emotions: int = len(EMOTIONS)
+) -> serialization.PackedModel:
     """Return the network as plain data, after restoring it from that and comparing the predictions.
 
     Args:
         model: What a script's `build` has returned. A Sequential without an Input is built for `face_shape`.
         face_shape: (height, width, channels)
+        n_emotions: Number of outputs.
 
     Raises:
         ValueError: If the network does not meet a requirement of the steps that follow.
@@ -38,7 +42,7 @@ def check_network(model: Any, face_shape: tuple[int, int, int]) -> serialization
     if not model.built:
         model.build((None, *face_shape))
     _check_names(model)
-    _check_shapes(model, face_shape)
+    _check_shapes(model, face_shape, n_emotions)
     if not model.trainable_weights:
         raise ValueError(f"{model.name} has no trainable weights, so step 8 has nothing to train.")
     packed = serialization.pack(model)
@@ -70,26 +74,26 @@ def _check_names(model: keras.Model) -> None:
             )
 
 
-def _check_shapes(model: keras.Model, face_shape: tuple[int, int, int]) -> None:
+def _check_shapes(model: keras.Model, face_shape: tuple[int, int, int], n_emotions: int) -> None:
     for role, tensors, shape in (
         ("input", model.inputs, (None, *face_shape)),
-        ("output", model.outputs, (None, len(EMOTIONS))),
+        ("output", model.outputs, (None, n_emotions)),
     ):
         if len(tensors) != 1:
             raise ValueError(f"{model.name} has {len(tensors)} {role}s, but must have one, of shape {shape}.")
         if tensors[0].shape != shape or tensors[0].dtype != "float32":
             raise ValueError(
                 f"The {role} of {model.name} is {tensors[0].dtype} of shape {tensors[0].shape}, but must be float32 of "
-                f"shape {shape}.{_suggest_layer(role, tensors[0].shape)}"
+                f"shape {shape}.{_suggest_layer(role, tensors[0].shape, n_emotions)}"
             )
 
 
-def _suggest_layer(role: str, shape: tuple[int | None, ...]) -> str:
+def _suggest_layer(role: str, shape: tuple[int | None, ...], n_emotions: int) -> str:
     if role == "input":
         return " Write: keras.Input(face_shape)."
     if len(shape) > 2:
         return " Add Flatten() or GlobalAveragePooling2D() before the last Dense layer."
-    return f' End with: Dense({len(EMOTIONS)}, activation="softmax").'
+    return f' End with: Dense({n_emotions}, activation="softmax").'
 
 
 def _check_classes(config: dict[str, Any]) -> None:
@@ -145,11 +149,11 @@ def _predict(model: keras.Model, faces: np.ndarray) -> np.ndarray:
 
 
 def _check_probabilities(model: keras.Model, faces: np.ndarray, probabilities: np.ndarray) -> None:
-    sums = probabilities.sum(axis=1)
+    sums, n_emotions = probabilities.sum(axis=1), probabilities.shape[1]
     if not np.all(np.abs(sums - 1) < MAX_SUM_ERROR) or probabilities.min() < 0:  # NaN fails too
         raise ValueError(
             f"{model.name} returns {np.array2string(probabilities[0], precision=2)} for a random face. These must be "
-            f'probabilities: from 0 to 1, with a sum of 1. End with: Dense({len(EMOTIONS)}, activation="softmax").'
+            f'probabilities: from 0 to 1, with a sum of 1. End with: Dense({n_emotions}, activation="softmax").'
         )
     half = len(faces) // 2
     if not np.abs(_predict(model, faces[:half]) - probabilities[:half]).max() <= MAX_DIFFERENCE:

@@ -16,6 +16,7 @@ def build_residual_network(
     filters: tuple[int, ...],
     blocks: tuple[int, ...],
     dropout: float,
+    n_emotions: int = len(EMOTIONS),
 ) -> keras.Model:
     """Build a residual network for faces in [0, 1].
 
@@ -25,6 +26,7 @@ def build_residual_network(
         filters: Filters of each stage. The image halves from stage to stage.
         blocks: Residual blocks of each stage.
         dropout: Dropout rate in [0, 1) before the last layer.
+        n_emotions: Number of outputs.
 
     Raises:
         ValueError: If filters and blocks differ in length or are empty.
@@ -41,7 +43,7 @@ def build_residual_network(
             x = residual_block(x, n_filters, strides=2 if stage > 0 and block == 0 else 1)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)
-    emotion = layers.Dense(len(EMOTIONS), activation="softmax", name="emotion")(x)
+    emotion = layers.Dense(n_emotions, activation="softmax", name="emotion")(x)
     return keras.Model(faces, emotion, name=name)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import Emotions
 from pipeline.evaluation.metrics import Predictions, confusion_shares
 from pipeline.figures.palette import needs_white_text
 from pipeline.reporting import charts
@@ -29,10 +29,15 @@ def compare_runs(first: Run, second: Run) -> Comparison:
     """Compare two archived runs.
 
     Raises:
-        ValueError: If they were evaluated on different test faces.
+        ValueError: If they predict different emotions, or were evaluated on different test faces.
     """
     before, after = first["predictions"], second["predictions"]
-    if first["faces_sha256"] != second["faces_sha256"] or not np.array_equal(before.labels, after.labels):
+    if before.emotions != after.emotions:
+        raise ValueError(
+            f"Runs {first['number']} and {second['number']} predict different emotions, so they cannot be compared: "
+            f"{', '.join(before.emotions)}; {', '.join(after.emotions)}."
+        )
+    if not have_equal_faces(first, second):
         raise ValueError(
             f"Runs {first['number']} and {second['number']} were evaluated on different test faces, so they cannot be "
             "compared. Train and evaluate both on the same data set."
@@ -46,6 +51,16 @@ def compare_runs(first: Run, second: Run) -> Comparison:
         "curves": overlay_curves(first, second),
         "matrix": build_difference_rows(before, after),
     }
+
+
+def have_equal_faces(first: Run, second: Run) -> bool:
+    """Return whether two runs were evaluated on the same test faces with the same labels."""
+    before, after = first["predictions"], second["predictions"]
+    return (
+        first["faces_sha256"] == second["faces_sha256"]
+        and before.emotions == after.emotions
+        and np.array_equal(before.labels, after.labels)
+    )
 
 
 def list_setting_differences(first: Run, second: Run) -> list[tuple[str, str, str, str]]:
@@ -90,13 +105,13 @@ def mcnemar_test(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
 
 def compare_metrics(before: Predictions, after: Predictions) -> list[dict[str, Any]]:
     """Return each metric of both classifiers, their difference and its paired 95% interval."""
-    n_classes, n = len(EMOTIONS), len(before)
+    n_classes, n = len(before.emotions), len(before)
     cells = np.zeros((n_classes,) * 3, np.int64)  # by label, first and second prediction
     np.add.at(cells, (before.labels, before.predicted, after.predicted), 1)
     draws = np.random.default_rng(0).multinomial(n, cells.ravel() / n, BOOTSTRAP_DRAWS)
     draws = draws.reshape(-1, *cells.shape)
-    point = [_matrix_metrics(cells.sum(axis=axis)[None]) for axis in (2, 1)]
-    drawn = [_matrix_metrics(draws.sum(axis=axis)) for axis in (3, 2)]
+    point = [_matrix_metrics(cells.sum(axis=axis)[None], before.emotions) for axis in (2, 1)]
+    drawn = [_matrix_metrics(draws.sum(axis=axis), before.emotions) for axis in (3, 2)]
     rows = []
     for name in point[0]:
         low, high = np.percentile(drawn[1][name] - drawn[0][name], (2.5, 97.5))
@@ -108,8 +123,8 @@ def compare_metrics(before: Predictions, after: Predictions) -> list[dict[str, A
     return rows
 
 
-def _matrix_metrics(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Return metrics (D,) of D confusion matrices (D, 7, 7); a class without faces counts in none of the means."""
+def _matrix_metrics(matrices: np.ndarray, emotions: Emotions) -> dict[str, np.ndarray]:
+    """Return metrics (D,) of D confusion matrices (D, K, K); a class without faces counts in none of the means."""
     correct = matrices.diagonal(axis1=1, axis2=2).astype(float)
     true, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
     recall = np.divide(correct, true, out=np.zeros_like(correct), where=true > 0)
@@ -121,7 +136,7 @@ def _matrix_metrics(matrices: np.ndarray) -> dict[str, np.ndarray]:
         "mean recall": recall.sum(axis=1) / present,
         "macro-F1": f1.mean(axis=1),
     }
-    return metrics | {f"recall, {emotion}": recall[:, i] for i, emotion in enumerate(EMOTIONS)}
+    return metrics | {f"recall, {emotion}": recall[:, i] for i, emotion in enumerate(emotions)}
 
 
 def overlay_curves(first: Run, second: Run) -> list[charts.Chart]:
@@ -147,7 +162,7 @@ def build_difference_rows(before: Predictions, after: Predictions) -> list[dict[
     largest = max(float(np.abs(differences).max()), 1e-9)
     return [
         {"emotion": emotion, "cells": [_difference_cell(float(value), largest) for value in row]}
-        for emotion, row in zip(EMOTIONS, differences, strict=True)
+        for emotion, row in zip(before.emotions, differences, strict=True)
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.reporting import report_data, report_figures
 from pipeline.reporting.comparison import compare_runs, format_comparison
 from pipeline.reporting.run_archive import read_run
@@ -36,11 +36,19 @@ def write_report(compared: tuple[int, int] | None = None) -> Path:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["percent"] = lambda share, digits=2: f"{share:.{digits}%}"
-    environment.globals["emotions"] = EMOTIONS
+    environment.globals["emotions"] = read_emotions(store)
     template = environment.get_template("report.html")
     with store.lock():
         write_text(REPORT_PATH, template.render(collect_sections(store, compared)))
     return REPORT_PATH
+
+
+def read_emotions(store: ArtifactStore) -> Emotions:
+    """Return the names of the emotions of the data set; where they cannot be read, those of FER2013."""
+    try:
+        return store.read("emotions")
+    except (OSError, ValueError):  # step 2 has not run or is stale, so that no section shows a class
+        return EMOTIONS
 
 
 def describe_comparison(first: int, second: int) -> str:
@@ -56,6 +64,7 @@ def describe_comparison(first: int, second: int) -> str:
 def collect_sections(store: ArtifactStore, compared: tuple[int, int] | None = None) -> dict[str, Any]:
     """Return the variables of the template: sections, each with its content or the reason why there is none."""
     image, of_network = report_figures.embed_image, partial(_of_network, store)
+    per_emotion = partial(report_data.collect_emotions, read_emotions(store))
     sections: dict[str, tuple[int, Callable[[], Any]]] = {  # name: number of its step, builder
         "environment": (1, lambda: store.read("environment")),
         "source": (2, lambda: store.read("source")),
@@ -75,7 +84,7 @@ def collect_sections(store: ArtifactStore, compared: tuple[int, int] | None = No
         "reliability": (9, lambda: report_figures.build_reliability_bins(store)),
         "curves": (8, lambda: report_figures.build_learning_curves(store)),
         "pairs": (11, of_network("confused_pairs.png", lambda: image("confused_pairs.png"))),
-        "per_emotion": (12, of_network("classification_report.json", report_data.collect_emotions)),
+        "per_emotion": (12, of_network("classification_report.json", per_emotion)),
         "comparison": (9, lambda: report_data.collect_comparison(store, compared)),
         "exports": (13, lambda: report_data.collect_exports(store)),
     }

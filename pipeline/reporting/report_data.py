@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from pipeline.data.fer2013 import EMOTIONS, SPLITS
+from pipeline.data.fer2013 import SPLITS, Emotions
 from pipeline.evaluation.metrics import Predictions, accuracy_interval
 from pipeline.reporting import charts, run_log
-from pipeline.reporting.comparison import compare_runs, summarize
+from pipeline.reporting.comparison import compare_runs, have_equal_faces, summarize
 from pipeline.reporting.run_archive import list_archived, read_run
 from pipeline.reporting.verdict import build_verdict
 from pipeline.workflow.artifacts import ArtifactStore
@@ -98,11 +98,11 @@ def collect_layers() -> list[ReportData]:
     ]
 
 
-def collect_emotions() -> list[ReportData]:
+def collect_emotions(emotions: Emotions) -> list[ReportData]:
     """Return precision and recall with their 95% intervals, F1 and support of each emotion on test."""
     report = read_json("classification_report.json")
     rows = []
-    for emotion in EMOTIONS:
+    for emotion in emotions:
         precision, recall, f1, support = (
             float(report[emotion][name]) for name in ("precision", "recall", "f1-score", "support")
         )
@@ -158,7 +158,7 @@ def collect_comparison(store: ArtifactStore, compared: tuple[int, int] | None) -
     """Compare two runs, or else the newest one with the one before it on the same faces; None if there is none."""
     runs = [read_run(store, number) for number in compared or list_archived(store)]
     if not compared:
-        runs = [run for run in runs if run["faces_sha256"] == runs[-1]["faces_sha256"]][-2:]
+        runs = [run for run in runs if have_equal_faces(run, runs[-1])][-2:]
     if len(runs) < 2:
         return None
     comparison = compare_runs(*runs)

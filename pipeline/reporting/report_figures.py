@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.data.fer2013 import EMOTIONS
 from pipeline.data.pixels import to_uint8
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import Predictions
@@ -103,7 +102,7 @@ def build_confusion_rows(predictions: Predictions) -> list[dict[str, Any]]:
             "emotion": emotion,
             "cells": [_build_cell(int(count), float(share)) for count, share in zip(*row, strict=True)],
         }
-        for emotion, *row in zip(EMOTIONS, counts, shares, strict=True)
+        for emotion, *row in zip(predictions.emotions, counts, shares, strict=True)
     ]
 
 
@@ -137,8 +136,8 @@ def _build_example(predictions: Predictions, row: int, face: np.ndarray) -> dict
     Image.fromarray(to_uint8(face.squeeze())).save(file, "png")
     return {
         "face": _to_data_uri(file.getvalue()),
-        "label": EMOTIONS[predictions.labels[row]],
-        "predicted": EMOTIONS[predictions.predicted[row]],
+        "label": predictions.emotions[predictions.labels[row]],
+        "predicted": predictions.emotions[predictions.predicted[row]],
         "probabilities": predictions.probabilities[row].tolist(),
     }
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation.metrics import Predictions, accuracy_interval, confusion_counts
 from pipeline.workflow.formatting import format_command
 
@@ -38,8 +37,8 @@ def build_verdict(
 def judge_accuracy(predictions: Predictions) -> Finding:
     """Compare the accuracy with that of always predicting the most frequent emotion."""
     n, n_correct = len(predictions), int(predictions.correct.sum())
-    counts = np.bincount(predictions.labels, minlength=len(EMOTIONS))
-    most_frequent, majority = EMOTIONS[counts.argmax()], counts.max() / n
+    counts = np.bincount(predictions.labels, minlength=len(predictions.emotions))
+    most_frequent, majority = predictions.emotions[counts.argmax()], counts.max() / n
     low, high = accuracy_interval(n_correct, n)
     is_fine = low > majority
     relation = "more than" if is_fine else "not clearly more than"
@@ -86,7 +85,7 @@ def judge_calibration(predictions: Predictions, error: float) -> Finding:
 
 def judge_weakest(predictions: Predictions) -> Finding:
     """Name the emotion with the lowest recall, and the one that it is taken for."""
-    counts = confusion_counts(predictions)
+    counts, emotions = confusion_counts(predictions), predictions.emotions
     support = counts.sum(axis=1)
     recall = counts.diagonal() / np.maximum(support, 1)
     weakest = int(np.where(support > 0, recall, np.inf).argmin())
@@ -94,11 +93,11 @@ def judge_weakest(predictions: Predictions) -> Finding:
     errors = counts[weakest].copy()
     errors[weakest] = 0
     text = (
-        f"{EMOTIONS[weakest]} has the lowest recall: {recall[weakest]:.0%} of {support[weakest]:,} faces "
+        f"{emotions[weakest]} has the lowest recall: {recall[weakest]:.0%} of {support[weakest]:,} faces "
         f"({low:.0%} to {high:.0%})"
     )
     if errors.any():
-        text += f"; {errors.max() / support[weakest]:.0%} are taken for {EMOTIONS[errors.argmax()]}"
+        text += f"; {errors.max() / support[weakest]:.0%} are taken for {emotions[errors.argmax()]}"
     is_fine = bool(recall[weakest] > recall[support > 0].mean() / 2)
     return {"topic": "Weakest emotion", "text": f"{text}.", "is_fine": is_fine}
 

@@ -16,7 +16,7 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     Args:
         faces: (N, 48, 48, 1) float32 in [0, 1].
-        targets: (N, 7) float32 class distributions, such as one-hot labels.
+        targets: (N, K) float32 class distributions, such as one-hot labels.
         batch_size: Faces per batch; the last batch may be smaller.
         seed: Seed of the order and of the augmentation.
         augmentation: Applied to each batch; None leaves the faces unchanged.

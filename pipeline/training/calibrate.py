@@ -20,8 +20,8 @@ def calibrate_model(
     Args:
         model: Network that ends in a dense layer with softmax; changed in place.
         faces: Validation faces (N, 48, 48, 1) float32 in [0, 1].
-        targets: Their targets (N, 7): one-hot labels or shares of votes.
-        prior: (7,), mean of the targets of the training split.
+        targets: Their targets (N, K): one-hot labels or shares of votes.
+        prior: (K,), mean of the targets of the training split.
 
     Raises:
         ValueError: If the network ends otherwise.

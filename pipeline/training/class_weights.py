@@ -7,7 +7,7 @@ def balance_classes(targets: np.ndarray) -> dict[int, float]:
     """Return the class weights "balanced" of scikit-learn as Keras's `class_weight`, {class id: weight}.
 
     Args:
-        targets: (N, 7) class distributions; a face belongs to its most probable class.
+        targets: (N, K) class distributions; a face belongs to its most probable class.
     """
     from sklearn.utils.class_weight import (
         compute_class_weight,

@@ -26,11 +26,11 @@ def distill_targets(
     Args:
         teachers: Paths of saved models (.keras), relative to the project's folder.
         faces: (N, 48, 48, 1) float32 in [0, 1]; a teacher's prediction averages each face and its mirror image.
-        targets: (N, 7) float32 class distributions.
+        targets: (N, K) float32 class distributions.
         weight: Weight of the teachers' prediction in [0, 1].
 
     Returns:
-        (N, 7) float32 class distributions.
+        (N, K) float32 class distributions.
     """
     if not teachers:
         return targets
@@ -44,7 +44,7 @@ def distill_targets(
 
 
 def _predict(model: keras.Model, faces: np.ndarray, update_progress: Callable[[int], Any]) -> np.ndarray:
-    """Return a teacher's probabilities, (N, 7) float32."""
+    """Return a teacher's probabilities, (N, K) float32."""
     probabilities = []
     for start in range(0, len(faces), BATCH_SIZE):
         batch = faces[start : start + BATCH_SIZE]

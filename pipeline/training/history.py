@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import Emotions
 from pipeline.evaluation.predict import predict_proba
 from pipeline.models.backend import keras
 from pipeline.workflow.formatting import format_count
@@ -38,18 +38,19 @@ def format_summary(history: dict[str, list[float]], best_epoch: int, keep: str) 
     return "\n".join([*lines, f"  Saved the weights of the {keep} epoch as data/trained_model."])
 
 
-def describe_constant_prediction(model: keras.Model, faces: np.ndarray) -> str:
+def describe_constant_prediction(model: keras.Model, faces: np.ndarray, emotions: Emotions) -> str:
     """Return a line that says so if a network predicts the same emotion for all faces; otherwise "".
 
     Args:
         model: The trained network.
         faces: Validation faces (N, 48, 48, 1) float32 in [0, 1].
+        emotions: The names of the network's outputs.
     """
     predicted = predict_proba(model, faces).argmax(axis=1)
     if len(predicted) < 2 or np.any(predicted != predicted[0]):
         return ""
     return (
-        f"  The network predicts {EMOTIONS[predicted[0]]} for all {len(faces):,} validation faces: it has learned "
+        f"  The network predicts {emotions[predicted[0]]} for all {len(faces):,} validation faces: it has learned "
         "nothing. Try a lower learning_rate or more epochs.\n"
     )
 

@@ -103,14 +103,14 @@ def test_curves_over_time_are_interrupted_at_gaps_and_end_at_the_maximum_of_face
     (axes,) = figure.axes
     assert axes.get_title("left") == "Face 4"
     assert len(axes.lines) == len(EMOTIONS)
-    assert [line.get_color() for line in axes.lines] == list(palette.EMOTION_COLORS.values())
+    assert [line.get_color() for line in axes.lines] == list(palette.get_colors(EMOTIONS).values())
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), [0.0, 0.2, np.nan, 2.0])
     assert any(text.get_text().startswith("1 more") for text in axes.texts)
 
 
 def test_every_emotion_has_its_own_color():
-    assert list(palette.EMOTION_COLORS) == list(EMOTIONS)
-    assert len(set(palette.EMOTION_COLORS.values())) == len(EMOTIONS)
+    assert list(palette.EMOTION_COLORS) == [*EMOTIONS, "Contempt"]
+    assert len({*palette.EMOTION_COLORS.values(), *palette.OTHER_COLORS}) == len(palette.EMOTION_COLORS) + 8
 
 
 def test_colors_convert_to_rgb():

@@ -9,6 +9,7 @@ from pipeline.models.build_step import run_build_step
 import numpy as np
 import pytest
 
+from pipeline.data.fer2013 import EMOTIONS
 from pipeline.figures import plots
 from pipeline.figures.plots import FigureFormats
 from pipeline.models import build_step, serialization
@@ -41,7 +42,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["LeNet-5_model.py"])
     store = ArtifactStore(tmp_path / "data", script="Pre-processing_Data.py")
     source = {"label": "test", "is_sample": True, "note": ""}
-    store.write(train_x=np.zeros((2, 48, 48, 1), np.float32), source=source)
+    store.write(train_x=np.zeros((2, 48, 48, 1), np.float32), source=source, emotions=EMOTIONS)
 
     def run_with(build, settings_class=Settings) -> ArtifactStore:
         run_build_step(build, settings_class)

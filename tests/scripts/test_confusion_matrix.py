@@ -5,6 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
+from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation.metrics import Predictions, confusion_shares
 from pipeline.figures.palette import relative_luminance
 
@@ -29,7 +30,7 @@ def test_the_most_confident_errors_come_first():
 
 def test_numbers_contrast_with_their_cells():
     shares = np.linspace(0, 1, 49).reshape(7, 7)
-    figure = Confusion_Matrix.plot_matrices((100 * shares).astype(int), shares)
+    figure = Confusion_Matrix.plot_matrices((100 * shares).astype(int), shares, EMOTIONS)
     for axes in figure.axes:
         colors = [text.get_color() for text in axes.texts]
         assert colors == sorted(colors), "black on the bright cells, white on the dark ones"

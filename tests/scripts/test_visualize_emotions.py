@@ -12,7 +12,7 @@ step_5 = importlib.import_module("Visualize_Emotions")
 
 
 def test_mean_faces_are_differences_from_the_overall_mean(small_table):
-    figure = step_5.plot_mean_faces(small_table)
+    figure = step_5.plot_mean_faces(small_table, EMOTIONS)
     overall, *emotions = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in emotions] == list(EMOTIONS)
     mean = small_table["pixels"].mean(axis=0) / 255
@@ -27,7 +27,7 @@ def test_mean_faces_are_differences_from_the_overall_mean(small_table):
 
 def test_equal_faces_have_no_difference():
     table = {"pixels": np.full((7, 48, 48), 90, np.uint8), "emotion": np.arange(7, dtype=np.uint8)}
-    figure = step_5.plot_mean_faces(table)
+    figure = step_5.plot_mean_faces(table, EMOTIONS)
     assert all(np.allclose(axes.images[0].get_array(), 0, atol=1e-6) for axes in figure.axes[1:8])
     plt.close(figure)
 
