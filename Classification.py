@@ -1,10 +1,11 @@
 """Step 12: report the metrics of each emotion on the test split; or classify the faces in new images.
 
-Reads:  data/predictions, source, test_x
+Reads:  data/predictions, source, test_x; with --explain trained_model
         with --images: the named images, videos, folders, patterns, CSV files of faces
 Writes: results/classification_report.json, examples.png (correct and wrong predictions of the test split)
         with --images: classification.csv (one row per face), classified/ (annotated copies), each in place of the
         previous run's
+        with --explain: saliency maps of test faces, saliency.png, saliency_by_emotion.png, saliency.json
         with --charts: new_pictures.png (the first faces), and beside each annotated video its emotions over time
 Run:    python3 Classification.py
         python3 Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
@@ -59,6 +60,7 @@ class Settings:
     every: PositiveInt = 1  # classify every n-th frame of a video; 1: all of them
     annotate: bool = True  # False: no annotated copies of images and videos
     charts: bool = False  # True: also figures of the first faces and of the emotions over time in a video
+    explain: bool = False  # True: also saliency maps of test faces; takes longer
     formats: Annotated[tuple[TableFormat, ...], MinLen(1)] = ("csv",)  # of the table: csv, jsonl, parquet
     workers: Annotated[int, Ge(0)] = 0  # processes for images, up to 1 GB each; 0: one per processor core
     time_limit: Annotated[float, Ge(1)] = 60  # seconds: for an image, or until a video's next frame
@@ -107,23 +109,25 @@ def report_test_split(settings: Settings, store: ArtifactStore) -> None:
     print("  table: results/classification_report.json")
 
     rng = np.random.default_rng(settings.seed)
-    rows = []
+    groups = []
     for heading, mask in (("Correct", predictions.correct), ("Wrong", ~predictions.correct)):
-        n_examples = min(settings.examples, mask.sum())
-        indices = rng.choice(np.flatnonzero(mask), n_examples, replace=False)
-        panels = [to_panel(faces[index], predictions, index) for index in indices]
-        rows.append((f"{heading}: {mask.sum():,} of {format_count(len(mask), 'test face')}", panels))
-    plots.save_figure(plots.draw_gallery(rows), "examples", source, settings.figures, settings.show, store)
+        rows = rng.choice(np.flatnonzero(mask), min(settings.examples, mask.sum()), replace=False)
+        groups.append((f"{heading}: {mask.sum():,} of {format_count(len(mask), 'test face')}", rows))
+    panels = [(heading, [to_panel(faces, predictions, row) for row in rows]) for heading, rows in groups]
+    plots.save_figure(plots.draw_gallery(panels), "examples", source, settings.figures, settings.show, store)
+    if settings.explain:
+        from pipeline.evaluation.saliency_report import explain_test_split  # starts Keras
+
+        explain_test_split(store, predictions, faces, groups, settings.figures, settings.seed)
 
 
-def to_panel(pixels: np.ndarray, predictions: "Predictions", index: int) -> "FacePanel":
-    """Return the panel of one face, with its label and, if they differ, the predicted emotion as the title."""
-    from pipeline.figures.plots import FacePanel
+def to_panel(faces: np.ndarray, predictions: "Predictions", row: int) -> "FacePanel":
+    """Return the panel of one face."""
+    from pipeline.figures.plots import FacePanel, title_of
 
-    label, predicted = predictions.labels[index], predictions.predicted[index]
     emotions = predictions.emotions
-    title = emotions[label] if label == predicted else f"{emotions[label]},\npredicted {emotions[predicted]}"
-    return FacePanel(pixels, predictions.probabilities[index], title, emotions)
+    title = title_of(emotions[predictions.labels[row]], emotions[predictions.predicted[row]])
+    return FacePanel(faces[row], predictions.probabilities[row], title, emotions)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -124,6 +124,11 @@ def _add_footer(figure: Figure, source: dict[str, Any]) -> None:
     )
 
 
+def title_of(label: str, predicted: str) -> str:
+    """Return the title of a test face: its label and, if they differ, the predicted emotion."""
+    return label if label == predicted else f"{label},\npredicted {predicted}"
+
+
 def draw_face(axes: Axes, pixels: np.ndarray, title: str = "", color: str = INK) -> None:
     """Draw one face, (48, 48) or (48, 48, 1), uint8 or float in [0, 1], without ticks and frame."""
     white = 255 if pixels.dtype == np.uint8 else 1.0

@@ -11,8 +11,10 @@ from typing import Any
 
 from pipeline.data.fer2013 import SPLITS, Emotions
 from pipeline.evaluation.metrics import Predictions, accuracy_interval
+from pipeline.evaluation.saliency import REGIONS
 from pipeline.reporting import charts, run_log
 from pipeline.reporting.comparison import compare_runs, have_equal_faces, summarize
+from pipeline.reporting.report_figures import embed_image
 from pipeline.reporting.run_archive import list_archived, read_run
 from pipeline.reporting.verdict import build_verdict
 from pipeline.workflow.artifacts import ArtifactStore
@@ -120,6 +122,29 @@ def collect_emotions(emotions: Emotions) -> list[ReportData]:
             }
         )
     return rows
+
+
+def collect_saliency(store: ArtifactStore) -> ReportData | None:
+    """Return what step 12 with --explain found out: images, and per emotion its saliency by region; None without it."""
+    if not (RESULTS / "saliency.json").exists():
+        return None
+    for name in ("saliency.json", "saliency.png", "saliency_by_emotion.png"):
+        check_network(store, name)
+    facts = read_json("saliency.json")
+    return {
+        "method": str(facts["method"]),
+        "regions": list(REGIONS),
+        "rows": [
+            (
+                emotion,
+                int(n_faces),
+                [float(facts["relative_saliency"][emotion][region]) for region in REGIONS],
+            )
+            for emotion, n_faces in facts["faces"].items()
+        ],
+        "faces": embed_image("saliency.png"),
+        "means": embed_image("saliency_by_emotion.png"),
+    }
 
 
 def collect_exports(store: ArtifactStore) -> list[ReportData]:

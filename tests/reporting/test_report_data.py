@@ -3,7 +3,9 @@
 import pytest
 
 from pipeline.evaluation.metrics import Predictions, evaluate
-from pipeline.reporting import report_data
+from pipeline.evaluation.saliency import REGIONS
+from pipeline.reporting import report_data, report_figures
+from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json
 
 
@@ -30,3 +32,19 @@ def test_metrics_of_another_version_are_an_error(results):
     write_json(results / "metrics.json", {"splits": {"test": {"accuracy": 0.5}}})
     with pytest.raises(KeyError):
         report_data.collect_metrics()
+
+
+def test_saliency_is_shown_only_where_it_was_computed(results, monkeypatch):
+    monkeypatch.setattr(report_figures, "RESULTS", results)
+    checked = []
+    monkeypatch.setattr(report_data, "check_network", lambda store, name: checked.append(name))
+    assert report_data.collect_saliency(ArtifactStore(results)) is None
+    regions = dict.fromkeys(REGIONS, 1.5)
+    facts = {"method": "occlusion sensitivity", "faces": {"Fear": 30}, "relative_saliency": {"Fear": regions}}
+    write_json(results / "saliency.json", facts)
+    for name in ("saliency.png", "saliency_by_emotion.png"):
+        (results / name).write_bytes(name.encode())
+    section = report_data.collect_saliency(ArtifactStore(results))
+    assert section["rows"] == [("Fear", 30, [1.5] * len(REGIONS))] and section["regions"] == list(REGIONS)
+    assert section["faces"] != section["means"]
+    assert set(checked) == {"saliency.json", "saliency.png", "saliency_by_emotion.png"}

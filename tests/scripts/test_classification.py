@@ -143,7 +143,7 @@ def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(project, tmp_path):
 # --------------------------------------------------------------------------------------------------
 # With data
 # --------------------------------------------------------------------------------------------------
-def test_the_test_split_is_reported(project):
+def test_the_test_split_is_reported_and_explained(project, prepared):
     labels = np.repeat(np.arange(7), 3)
     predicted = np.where(np.arange(21) % 3 == 0, (labels + 1) % 7, labels)
     probabilities = np.full((21, 7), 0.05, np.float32)
@@ -152,14 +152,18 @@ def test_the_test_split_is_reported(project):
         predictions={"test": {"labels": labels, "probabilities": probabilities}},
         source={"is_sample": True, "label": "a small test set"},
         test_x=np.random.default_rng(0).random((21, 48, 48, 1), np.float32),
+        trained_model=prepared.store().read("model"),
     )
-    output = project.run("Classification.py", "--examples", 3)
+    output = project.run("Classification.py", "--examples", 3, "--explain")
     report = json.loads((project.results / "classification_report.json").read_text(encoding="utf-8"))
     assert report["data"] == "a small test set" and report["split"] == "test"
     assert report["accuracy"] == pytest.approx(14 / 21)
     for emotion in EMOTIONS:
         assert report[emotion]["recall"] == pytest.approx(2 / 3) and emotion in output
-    assert (project.results / "examples.png").is_file()
+    for name in ("examples.png", "saliency.png", "saliency_by_emotion.png"):
+        assert (project.results / name).is_file()
+    saliency = json.loads((project.results / "saliency.json").read_text(encoding="utf-8"))
+    assert saliency["faces"] == dict.fromkeys(EMOTIONS, 2) and saliency["network"] == "LeNet-5"
     assert not (project.results / "classification.csv").exists()
 
 
