@@ -5,6 +5,7 @@
 A packed network holds no pickled code, only its configuration and weights, so that artifacts stay plain data.
 """
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -50,7 +51,7 @@ def save_model(model: keras.Model, path: str | Path) -> None:
     path = Path(path)
     model.save(str(path))
     if zipfile.is_zipfile(path):
-        _simplify_archive(path)
+        _simplify_archive(path, model)
     else:
         _simplify_hdf5(path)
 
@@ -109,14 +110,36 @@ def _remove_compile_config(config: Any) -> Any:
     return {key: _remove_compile_config(value) for key, value in config.items() if key != "compile_config"}
 
 
-def _simplify_archive(path: Path) -> None:
-    """Remove the new defaults from the config.json of a .keras file; its other members stay as they are."""
+def _simplify_archive(path: Path, model: keras.Model) -> None:
+    """Remove the new defaults from a .keras file's config.json, and complete the variables of its optimizer."""
     with zipfile.ZipFile(path) as archive:
         members = [(info, archive.read(info)) for info in archive.infolist()]
     with zipfile.ZipFile(path, "w") as archive:
         for info, content in members:
-            is_config = info.filename == "config.json"
-            archive.writestr(info, _simplify_json(content) if is_config else content)
+            if info.filename == "config.json":
+                content = _simplify_json(content)
+            elif info.filename == "model.weights.h5" and model.compiled:
+                content = _add_initial_variables(content, model)
+            archive.writestr(info, content)
+
+
+def _add_initial_variables(weights: bytes, model: keras.Model) -> bytes:
+    """Add the variables that the network's optimizer will start with, all zero, to the content of an HDF5 file.
+
+    Without them, Keras warns on loading that their number differs. A dataset that is never written reads as zeros and
+    takes no space.
+    """
+    import h5py
+
+    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    optimizer.build(model.trainable_variables)
+    buffer = io.BytesIO(weights)
+    with h5py.File(buffer, "r+") as file:
+        saved = file["optimizer/vars"]
+        for index in range(len(saved), len(optimizer.variables)):
+            variable = optimizer.variables[index]
+            saved.create_dataset(str(index), variable.shape, variable.dtype)
+    return buffer.getvalue()
 
 
 def _simplify_hdf5(path: Path) -> None:

@@ -17,15 +17,18 @@ from pipeline.models.residual import build_residual_network
 pytestmark = pytest.mark.slow
 
 LOAD = """
-import sys
+import sys, warnings
 import keras, numpy as np
+warnings.filterwarnings("error", "Skipping variable")
 faces = np.load(sys.argv[1])
 assert keras.__version__ == sys.argv[2], keras.__version__
 predictions = {}
 for path in sys.argv[4:]:
     model = keras.models.load_model(path)
-    predictions[path] = model.predict(faces, verbose=0)
-    if model.compiled:
+    predictions[path] = keras.ops.convert_to_numpy(model(faces))
+    assert model.compiled, path
+    if model.count_params() < 200_000:  # fitting the larger networks takes long
+        model.jit_compile = False
         model.fit(faces, predictions[path], verbose=0)
 np.savez(sys.argv[3], **predictions)
 """
@@ -72,6 +75,7 @@ def test_the_stated_version_is_the_lowest_that_is_allowed():
     assert tuple(map(int, serialization.LOWEST_KERAS.split("."))) == min(versions)
 
 
+@pytest.mark.long
 def test_saved_and_shipped_files_load_in_the_lowest_version(lowest_keras, files, tmp_path):
     faces = model_zoo.load_reference_faces()
     np.save(tmp_path / "faces.npy", faces)
@@ -83,5 +87,5 @@ def test_saved_and_shipped_files_load_in_the_lowest_version(lowest_keras, files,
     assert result.returncode == 0, result.stderr
     predictions = np.load(tmp_path / "predictions.npz")
     for path in files:
-        expected = serialization.load_model(path).predict_on_batch(faces)
+        expected = keras.ops.convert_to_numpy(serialization.load_model(path)(faces))
         np.testing.assert_allclose(predictions[str(path)], expected, atol=1e-5, err_msg=path.name)

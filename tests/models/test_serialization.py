@@ -1,6 +1,7 @@
 """Packing, saving and loading networks: equal predictions, files for older Keras versions, refusal of other files."""
 
 import json
+import warnings
 import zipfile
 
 import h5py
@@ -58,6 +59,33 @@ def test_saved_network_loads_with_equal_weights_and_configuration(model, rng, tm
     assert [layer.get_config() for layer in loaded.layers] == [layer.get_config() for layer in model.layers]
     faces = rng.random((3, 48, 48, 1), np.float32)
     np.testing.assert_array_equal(loaded.predict_on_batch(faces), model.predict_on_batch(faces))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_compiled_network_loads_without_a_warning_and_takes_no_more_space(tmp_path, optimizer, suffix):
+    path = tmp_path / f"model{suffix}"
+    model = keras.Sequential([keras.Input((100,)), layers.Dense(1000, "softmax")])
+    n_bytes = 4 * model.count_params()
+    model.compile(optimizer, loss="categorical_crossentropy")
+    serialization.save_model(model, path)
+    assert n_bytes < path.stat().st_size < 1.2 * n_bytes and not model.optimizer.built
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        loaded = keras.models.load_model(str(path))
+    loaded.optimizer.build(loaded.trainable_variables)
+    assert all(not np.any(variable) for variable in loaded.optimizer.variables if variable.ndim)
+    assert_same_bits(loaded.get_weights(), model.get_weights())
+
+
+@pytest.mark.parametrize("path", sorted(model_zoo.MODELS_DIR.glob("*.keras")), ids=lambda path: path.stem)
+def test_a_shipped_file_has_more_variables_of_its_optimizer_than_step_and_learning_rate(path):
+    with (
+        zipfile.ZipFile(path) as archive,
+        archive.open("model.weights.h5") as file,
+        h5py.File(file) as weights,
+    ):
+        assert len(weights["optimizer/vars"]) > 2
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
