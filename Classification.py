@@ -5,7 +5,7 @@ Reads:  data/predictions, source, test_x; with --explain trained_model
 Writes: results/classification_report.json, examples.png (correct and wrong predictions of the test split)
         with --images: classification.csv (one row per face), classified/ (annotated copies), each in place of the
         previous run's
-        with --explain: saliency maps of test faces, saliency.png, saliency_by_emotion.png, saliency.json
+        with --explain: saliency maps, saliency.png, saliency_by_emotion.png, saliency.json; of images explained/
         with --charts: new_pictures.png (the first faces), and beside each annotated video its emotions over time
 Run:    python3 Classification.py
         python3 Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
@@ -60,7 +60,7 @@ class Settings:
     every: PositiveInt = 1  # classify every n-th frame of a video; 1: all of them
     annotate: bool = True  # False: no annotated copies of images and videos
     charts: bool = False  # True: also figures of the first faces and of the emotions over time in a video
-    explain: bool = False  # True: also saliency maps of test faces; takes longer
+    explain: bool = False  # True: also saliency maps, of test faces or of those in images; takes longer
     formats: Annotated[tuple[TableFormat, ...], MinLen(1)] = ("csv",)  # of the table: csv, jsonl, parquet
     workers: Annotated[int, Ge(0)] = 0  # processes for images, up to 1 GB each; 0: one per processor core
     time_limit: Annotated[float, Ge(1)] = 60  # seconds: for an image, or until a video's next frame
@@ -156,8 +156,10 @@ def classify_images(settings: Settings, store: ArtifactStore) -> None:
         if summary.is_empty:  # keep the tables of the previous run
             log.discard()
             file_classifier.copies.discard()
+            file_classifier.explanations.discard()
             raise ValueError(f"None of the {format_count(len(files), 'file')} could be read.")
         file_classifier.copies.publish()
+        file_classifier.explanations.publish()
         tables = [f"classification.{name}" for name in settings.formats]
         with record_network(store, *tables, digests={"classifier": model_sha256}):
             log.finish(settings.formats)
@@ -165,6 +167,8 @@ def classify_images(settings: Settings, store: ArtifactStore) -> None:
     if settings.annotate and settings.faces == "detect" and summary.emotions:
         copy = file_classifier.first_copy if len(files) == 1 else None
         print(f"  annotated: {relative_to_root(copy) if copy else 'results/classified/'}")
+    if settings.explain and summary.emotions:
+        print("  saliency maps: results/explained/")
     if settings.show and file_classifier.first_copy:
         open_file(file_classifier.first_copy)
     file_classifier.save_gallery(settings.show)

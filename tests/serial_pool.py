@@ -15,10 +15,10 @@ class SerialPool:
         self.workers: list[ImageWorker] = []
         self.classifier = ImageClassifier(classifier, **settings.options)
 
-    def submit(self, path: Path, copy_path: Path | None) -> "Future[ClassifiedImage]":
+    def submit(self, path: Path, *outputs: Path | None) -> "Future[ClassifiedImage]":
         future: Future[ClassifiedImage] = Future()
         try:
-            future.set_result(self.classifier.classify(path, copy_path))
+            future.set_result(self.classifier.classify(path, *outputs))
         except Exception as error:
             future.set_exception(error)
         return future

@@ -20,6 +20,7 @@ def crop_face(
     face: Face,
     scale: float = CROP_SCALE,
     roll_threshold: float = ROLL_CORRECTION_THRESHOLD_DEG,
+    side: int = SIDE,
 ) -> np.ndarray:
     """Crop a face as in FER2013; beyond the edges of the image, its border pixels are repeated.
 
@@ -27,13 +28,14 @@ def crop_face(
         image: (height, width, 3) uint8 RGB, the image in which the face was detected.
         scale: side of the crop, relative to the longer side of the bounding box.
         roll_threshold: in degrees; the crop of a face with this roll or more is rotated upright.
+        side: of the result, in pixels; other sides than 48 are for people to look at.
 
     Returns:
-        (48, 48) uint8 grayscale.
+        (side, side) uint8 grayscale.
     """
     rotation = face.roll if abs(face.roll) >= roll_threshold else 0.0
-    to_image = crop_matrix(face.center, face.size * scale, rotation, SIDE)
-    return cv2.cvtColor(warp_crop(image, to_image, SIDE), cv2.COLOR_RGB2GRAY)
+    to_image = crop_matrix(face.center, face.size * scale, rotation, side)
+    return cv2.cvtColor(warp_crop(image, to_image, side), cv2.COLOR_RGB2GRAY)
 
 
 def crop_matrix(

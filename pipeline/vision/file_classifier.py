@@ -41,7 +41,17 @@ if TYPE_CHECKING:  # Matplotlib, which takes a second to start, is imported wher
     from pipeline.figures.plots import FacePanel
 
 LITERT_SUFFIX = ".tflite"  # of a model that each worker loads
-RESULT_OPTIONS = ("faces", "tta", "smoothing", "annotate", "charts", "every", "min_score", "min_size")
+RESULT_OPTIONS = (
+    "faces",
+    "tta",
+    "smoothing",
+    "annotate",
+    "charts",
+    "explain",
+    "every",
+    "min_score",
+    "min_size",
+)
 GALLERY_NAME = "new_pictures"
 MAX_TRACK_AGE_S = 1.0  # for which a face that is not detected keeps its number in a video
 MAX_GALLERY_FACES = 14  # in results/new_pictures.png; the tables have all faces
@@ -62,6 +72,7 @@ class FileClassifier:
         smoothing: time constant in seconds of the moving average of the probabilities in a video; 0 disables it.
         annotate: whether to write annotated copies of images and videos to results/classified/.
         charts: whether to draw the emotions over time of each annotated video, and to keep faces for `save_gallery`.
+        explain: whether to write the saliency maps of each image's faces to results/explained/.
         results: the folder of the results.
         every: classify every n-th frame of a video.
         min_score: of a face, 0 to 1, and min_size: of its longer side, in pixels of the file.
@@ -71,7 +82,7 @@ class FileClassifier:
     Attributes:
         first_faces: the first faces that were classified, for `save_gallery`; empty without `charts`.
         first_copy: the annotated copy of the first image with a face, where it will be published.
-        copies: the annotated copies of `classify_files`, which are to be published or discarded after it.
+        copies, explanations: the images that `classify_files` writes, to be published or discarded after it.
     """
 
     classifier: EmotionClassifier
@@ -80,6 +91,7 @@ class FileClassifier:
     smoothing: float = 0.4
     annotate: bool = True
     charts: bool = False
+    explain: bool = False
     results: Path = RESULTS
     every: int = 1
     min_score: float = SCORE_THRESHOLD
@@ -112,7 +124,10 @@ class FileClassifier:
             )
         for other in log.list_others():
             print(f"  An unfinished run over other images is kept in {other.name}; its command continues it.")
-        self.copies = AnnotatedCopies(self.results / "classified", files, log.digest, bool(log.completed))
+        self.copies, self.explanations = (
+            AnnotatedCopies(self.results / name, files, log.digest, bool(log.completed))
+            for name in ("classified", "explained")
+        )
         files = [path for path in files if make_key(path) not in log.completed]
         with self._start_workers(files) as pool:
             rows_of_files = self._classify_in_order(files, pool)
@@ -157,7 +172,9 @@ class FileClassifier:
         if kind == "csv":
             return self._classify_csv(path)
         is_annotated = self.annotate and self.faces == "detect"
-        return self._list_rows(path, pool.submit(path, self.copies.copy_path(path) if is_annotated else None))
+        copy_path = self.copies.copy_path(path) if is_annotated else None
+        explanation_path = self.explanations.copy_path(path) if self.explain else None
+        return self._list_rows(path, pool.submit(path, copy_path, explanation_path))
 
     def _list_rows(self, path: Path, future: "Future[ClassifiedImage]") -> Iterator[Row]:
         """Yield the rows of an image as soon as it is classified."""

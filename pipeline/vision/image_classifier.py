@@ -10,12 +10,21 @@ from pipeline.workflow.errors import find_machine_error
 import numpy as np
 from PIL import Image
 
+from pipeline.data.fer2013 import SIDE
 from pipeline.data.image_io import read_face, read_image
 from pipeline.data.pixels import has_contrast, stretch_contrast
 from pipeline.vision.annotate import annotated_copy
+from pipeline.vision.explanation import (
+    MAX_EXPLAINED_FACES,
+    TILE_SIDE,
+    draw_explanation,
+    enlarge,
+    explain_faces,
+)
+from pipeline.vision.face import Face
 from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import MIN_FACE_SIDE, SCORE_THRESHOLD, FaceDetector
-from pipeline.vision.recognition import Classifier, recognize_faces
+from pipeline.vision.recognition import Classifier, FacePrediction, recognize_faces
 from pipeline.vision.results_log import crop_row, flat_row, to_rows
 from pipeline.vision.results_table import Row
 from pipeline.workflow.atomic_io import atomic_write
@@ -63,11 +72,14 @@ class ImageClassifier:
         self.classifier, self.tta = classifier, tta
         self.detector = FaceDetector(min_score=min_score, min_size=min_size) if faces == "detect" else None
 
-    def classify(self, path: Path, copy_path: Path | None = None) -> ClassifiedImage:
-        """Classify the faces of a file, and write a copy on which they are marked if it has any.
+    def classify(
+        self, path: Path, copy_path: Path | None = None, explanation_path: Path | None = None
+    ) -> ClassifiedImage:
+        """Classify the faces of a file; if it has any, write a copy on which they are marked, and explain them.
 
         Args:
             copy_path: None writes no copy.
+            explanation_path: of an image with the saliency maps of the largest faces; None writes none.
 
         Raises:
             ValueError: the file cannot be read.
@@ -78,18 +90,36 @@ class ImageClassifier:
             answers = classify_crops(path, face.pixels[np.newaxis], self.classifier, self.tta, face.notes)
             ((row, probabilities),) = answers
             faces = [] if probabilities is None else [(face.pixels, probabilities)]
+            if probabilities is not None and explanation_path:
+                prediction = FacePrediction(Face((0, 0, SIDE, SIDE), 1), probabilities, 1)
+                if notes := self._explain(
+                    [enlarge(face.pixels)], [face.pixels], [prediction], explanation_path
+                ):
+                    row["note"] = "; ".join((*face.notes, *notes))
             return ClassifiedImage([row], False, faces)
         image = read_image(path)
         predictions = recognize_faces(
             image.pixels, self.detector, self.classifier, self.tta, max(image.scale)
         )
         faces = [(crop_face(image.pixels, p.face), p.probabilities) for p in predictions]
-        predictions = [prediction.scaled(*image.scale) for prediction in predictions]
         notes, has_copy = image.notes, False
+        if predictions and explanation_path:
+            explained = predictions[:MAX_EXPLAINED_FACES]
+            tiles = [crop_face(image.pixels, prediction.face, side=TILE_SIDE) for prediction in explained]
+            crops = [crop for crop, _ in faces[:MAX_EXPLAINED_FACES]]
+            notes += self._explain(tiles, crops, explained, explanation_path)
+        predictions = [prediction.scaled(*image.scale) for prediction in predictions]
         if predictions and copy_path:
             copy_notes = save_copy(annotated_copy(image, predictions), copy_path)
             notes, has_copy = notes + copy_notes, not copy_notes
         return ClassifiedImage(to_rows(printable(path), predictions, notes=notes), has_copy, faces)
+
+    def _explain(
+        self, tiles: list[np.ndarray], crops: list[np.ndarray], predictions: list[FacePrediction], path: Path
+    ) -> tuple[str, ...]:
+        """Save the saliency maps of faces, as `save_copy` does, and return its notes."""
+        maps = explain_faces(self.classifier, stretch_contrast(np.stack(crops)), predictions, self.tta)
+        return save_copy(draw_explanation(tiles, maps, predictions), path)
 
 
 def classify_crops(

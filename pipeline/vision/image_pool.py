@@ -60,8 +60,10 @@ class ImageWorker:
         self.is_killed = False
         self._start()
 
-    def classify(self, path: Path, copy_path: Path | None) -> ClassifiedImage:
-        """Classify a file.
+    def classify(
+        self, path: Path, copy_path: Path | None, explanation_path: Path | None = None
+    ) -> ClassifiedImage:
+        """Classify a file, as ImageClassifier does.
 
         Raises:
             ValueError: the file cannot be read, takes longer than the time limit, or ends the process.
@@ -70,7 +72,11 @@ class ImageWorker:
         """
         if not self.is_ready:
             self._prepare()
-        task = {"path": str(path), "copy": str(copy_path) if copy_path else None}
+        task = {
+            "path": str(path),
+            "copy": str(copy_path) if copy_path else None,
+            "explanation": str(explanation_path) if explanation_path else None,
+        }
         try:
             message, crops = self._request(task, self.settings.time_limit_s)
         except EOFError as error:
@@ -171,14 +177,16 @@ class ImagePool:
             self.idle.put(worker)
         self.threads = ThreadPoolExecutor(max(1, n_workers))
 
-    def submit(self, path: Path, copy_path: Path | None) -> "Future[ClassifiedImage]":
+    def submit(
+        self, path: Path, copy_path: Path | None, explanation_path: Path | None = None
+    ) -> "Future[ClassifiedImage]":
         """Classify a file as soon as a worker is idle; the result raises what ImageWorker.classify does."""
-        return self.threads.submit(self._classify, path, copy_path)
+        return self.threads.submit(self._classify, path, copy_path, explanation_path)
 
-    def _classify(self, path: Path, copy_path: Path | None) -> ClassifiedImage:
+    def _classify(self, path: Path, copy_path: Path | None, explanation_path: Path | None) -> ClassifiedImage:
         worker = self.idle.get()
         try:
-            return worker.classify(path, copy_path)
+            return worker.classify(path, copy_path, explanation_path)
         finally:
             self.idle.put(worker)
 

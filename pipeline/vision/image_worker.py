@@ -41,10 +41,10 @@ def create_classifier(model: str | None) -> Classifier:
     return EmotionClassifier(model)
 
 
-def classify(classifier: ImageClassifier, path: Path, copy_path: Path | None) -> ClassifiedImage:
+def classify(classifier: ImageClassifier, path: Path, *outputs: Path | None) -> ClassifiedImage:
     """Classify a file as ImageClassifier does; all that its content may raise becomes a ValueError."""
     try:
-        return classifier.classify(path, copy_path)
+        return classifier.classify(path, *outputs)
     except (ValueError, OSError, MemoryError):
         raise
     except Exception as error:  # of the libraries that decode the file, or of OpenCV
@@ -66,11 +66,11 @@ def work() -> None:
     send(sys.stdout.buffer, {})
     while True:
         task, _ = receive(sys.stdin.buffer)
-        copy_path = Path(task["copy"]) if task["copy"] else None
+        outputs = [Path(task[name]) if task[name] else None for name in ("copy", "explanation")]
         # The other process ends this one earlier, unless it has been killed.
         faulthandler.dump_traceback_later(2 * settings["time_limit_s"], exit=True)
         try:
-            image = classify(classifier, Path(task["path"]), copy_path)
+            image = classify(classifier, Path(task["path"]), *outputs)
         except (ValueError, OSError, MemoryError) as error:
             send(sys.stdout.buffer, describe_error(error))
         else:

@@ -171,7 +171,9 @@ def test_new_images_are_not_recorded_as_a_run_of_the_step(finished, tmp_path):
     """--resume would otherwise take the report of the test split for up to date, and repeat the images."""
     project = finished.copy(tmp_path / "copy")
     load_astronaut().save(tmp_path / "me.png")
-    output = project.run("Classification.py", "--images", "me.png")
+    output = project.run("Classification.py", "--images", "me.png", "--explain")
     assert "precision" not in output and "Happy" in output
+    assert (project.results / "explained" / "me.png").is_file()
+    assert not (project.results / "saliency.json").exists()
     (project.results / "examples.png").unlink()
     assert "precision" in project.run("run.py", "--no-venv", "--resume", "--only", 12)

@@ -48,9 +48,23 @@ def classify(tmp_path, monkeypatch, classifier) -> Callable[..., Rows]:
             run.classify_files(find_inputs([str(image) for image in images]).files, log)
             log.finish(("csv",))
             run.copies.publish()
+            run.explanations.publish()
         return read_rows(results / "classification.csv")
 
     return classify
+
+
+def test_faces_are_explained_in_files_that_the_next_run_removes(classify, tmp_path, small_table):
+    load_astronaut().save(tmp_path / "me.jpg")
+    Image.fromarray(small_table["pixels"][0]).save(tmp_path / "crop.png")
+    (explained,) = classify("me.jpg", explain=True, annotate=False)
+    folder = tmp_path / "results" / "explained"
+    assert [path.name for path in folder.iterdir()] == ["me.jpg"]
+    assert not (tmp_path / "results" / "classified").exists()
+    (plain,) = classify("me.jpg")
+    assert plain == explained and not folder.exists()
+    classify("crop.png", faces="crop", explain=True)
+    assert [path.name for path in folder.iterdir()] == ["crop.png"]
 
 
 def test_cropped_faces_are_classified_as_they_are(classify, classifier, tmp_path, small_table):
