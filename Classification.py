@@ -64,7 +64,7 @@ class Settings:
     formats: Annotated[tuple[TableFormat, ...], MinLen(1)] = ("csv",)  # of the table: csv, jsonl, parquet
     workers: Annotated[int, Ge(0)] = 0  # processes for images, up to 1 GB each; 0: one per processor core
     time_limit: Annotated[float, Ge(1)] = 60  # seconds: for an image, or until a video's next frame
-    resume: OneRun = True  # False: an interrupted run over the same images starts from scratch
+    resume: OneRun[bool] = True  # False: an interrupted run over the same images starts from scratch
 
     # Test split
     examples: Annotated[int, Ge(1), Le(12)] = 7  # correct and wrong predictions in the figure, 1 to 12 each

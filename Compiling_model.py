@@ -11,11 +11,9 @@ Expect: two to three minutes on two processor cores for FER2013, 30 epochs of 5 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.workflow.cli import run_step
-
-import numpy as np
 
 from pipeline.data.augmentation import ErasingSide
 from pipeline.models.backend import keras
@@ -57,8 +55,9 @@ class Settings:
     epochs: PositiveInt = 30  # passes over the training faces
     batch_size: PositiveInt = 48  # faces per step
     seed: Seed = 0  # of the order of the faces, the augmentation and random layers
-    resume: OneRun = True  # False: ignore the checkpoint of an interrupted run and start from scratch
-    finish: OneRun = False  # True: train no further; save the network of an interrupted run's checkpoint
+    resume: OneRun[bool] = True  # False: ignore the checkpoint of an interrupted run and start from scratch
+    finish: OneRun[bool] = False  # True: train no further; save the network of the last checkpoint
+    trial: OneRun[str] = ""  # of Search_Hyperparameters.py, which sets it; data/trained_model stays as it is
     init_from: FilePath = ""  # saved model (.keras) whose weights the training starts from; empty: random
     verbose: Literal[0, 1, 2] = 1  # 1: progress bar (in a terminal); 2: a line per epoch; 0: nothing
 
@@ -112,6 +111,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     strategy = create_strategy(settings, dependencies)
     targets = distill_targets(settings.teachers, train_x, train_y, settings.distillation_weight)
     class_weight = balance_classes(train_y) if settings.class_weights else None
+    fit_options = {"validation_data": (val_x, val_y), "class_weight": class_weight}
     batches = strategy.distribute(ShuffledBatches.from_settings(train_x, targets, settings))
 
     keras.utils.set_random_seed(settings.seed)
@@ -126,7 +126,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     with checkpoint.explain_interruption():
         for phase in [] if settings.finish else fine_tuning.split_into_phases(settings):
             if checkpoint.n_epochs < phase.stop and not checkpoint.has_stopped_early:
-                fit_phase(settings, phase, model, batches, (val_x, val_y), class_weight, checkpoint)
+                fit_phase(settings, phase, model, batches, checkpoint, **fit_options)
     strategy.shutdown()
     if strategy.is_coordinator:
         save(settings, store, model, checkpoint)
@@ -137,9 +137,8 @@ def fit_phase(
     phase: fine_tuning.Phase,
     model: keras.Model,
     batches: ShuffledBatches,
-    validation_data: tuple[np.ndarray, np.ndarray],
-    class_weight: dict[int, float] | None,
     checkpoint: Checkpoint,
+    **fit_options: Any,
 ) -> None:
     """Compile the model for a phase and fit it from the checkpoint's epoch to the end of the phase."""
     if settings.frozen_epochs:
@@ -150,28 +149,29 @@ def fit_phase(
         metrics=["accuracy"],
     )
     checkpoint.restore(model, phase.start)
-    callbacks = build_callbacks(batches, settings.epochs)
     model.fit(
         to_tf_dataset(batches),
         shuffle=False,  # ShuffledBatches does it
         initial_epoch=checkpoint.n_epochs,
         epochs=phase.stop,
-        validation_data=validation_data,
         validation_batch_size=512,
-        class_weight=class_weight,
         verbose=choose_verbosity(settings.verbose) if checkpoint.strategy.is_coordinator else 0,
-        callbacks=[*callbacks, *checkpoint.strategy.callbacks, checkpoint.ema, checkpoint],
+        callbacks=[*build_callbacks(batches, settings.epochs), *checkpoint.callbacks],
+        **fit_options,
     )
 
 
 def save(settings: Settings, store: ArtifactStore, model: keras.Model, checkpoint: Checkpoint) -> None:
     """Save the trained model and its history, record the run, and print the accuracies."""
+    record = build_run_record(model, checkpoint.history, settings, store.read("source", track=False))
+    if settings.trial:
+        run_log.append_trial(store, record, settings.trial)
+        return checkpoint.finish_trial(settings.keep)
     trained = store.read("model") | checkpoint.select_weights(settings.keep)
     trained = calibrate_packed(trained, store) if settings.calibrate else trained
     store.write(trained_model=trained, history=checkpoint.history)
     store.remove_when_recorded(checkpoint.name)
-    record = build_run_record(model, checkpoint.history, settings.recipe, settings.seed)
-    run_log.append_run(store, record | {"data": store.read("source", track=False)["label"]})
+    run_log.append_run(store, record)
     print(format_summary(checkpoint.history, checkpoint.best_epoch, settings.keep))
     print(describe_constant_prediction(unpack(trained), store.read("val_x"), store.read("emotions")), end="")
 

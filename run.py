@@ -9,6 +9,7 @@
     python3 run.py --model My_model.py     another step 7
     python3 run.py --report                only results/report.html, from the steps that have run
     python3 run.py --compare 1 2           compare two trainings, by their numbers in the report
+    python3 run.py --search                search hyperparameters of step 8 (Search_Hyperparameters.py)
     python3 run.py --list                  list the steps
     python3 run.py --test                  run the tests
 
@@ -19,7 +20,7 @@ recognize faces, which needs neither data nor training, and installs only what t
     python3 run.py --webcam                in front of the camera, in a window (Webcam.py)
     python3 run.py --page                  in the browser: camera, photographs, videos (Webcam_page.py)
 
-Further flags of these three scripts can follow, such as --model models/Strong.tflite.
+Further flags of these three scripts and of Search_Hyperparameters.py can follow, such as --trials 50.
 """
 
 import argparse
@@ -56,9 +57,13 @@ def main() -> int:
         return run_and_wait([sys.executable, str(ROOT / app), *app_flags], Path.cwd())
     if options.test:
         return run_and_wait([sys.executable, "-m", "pytest"])
-    status = 0 if options.report or options.compare else runner.run_steps(options)
+    if options.search:
+        status = runner.run_search(options, app_flags)
+    else:
+        status = 0 if options.report or options.compare else runner.run_steps(options)
     if status == 0:
         write_report(options.compare)
+    if status == 0 and not options.search:
         runner.print_next_steps()
     return status
 
@@ -67,7 +72,8 @@ def choose_purpose(options: argparse.Namespace) -> str:
     """Return what to install packages for."""
     if options.page:
         return "page"
-    return "test" if options.test else "recognize" if find_app(options) else "train"
+    purposes = {"test": options.test, "search": options.search, "recognize": find_app(options)}
+    return next((purpose for purpose, is_chosen in purposes.items() if is_chosen), "train")
 
 
 def find_app(options: argparse.Namespace) -> str:
@@ -77,7 +83,7 @@ def find_app(options: argparse.Namespace) -> str:
 
 
 def parse_options() -> tuple[argparse.Namespace, list[str]]:
-    """Return the options, and the flags of the script that recognizes faces."""
+    """Return the options, and the flags of the script that recognizes faces or searches hyperparameters."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -105,7 +111,7 @@ def parse_options() -> tuple[argparse.Namespace, list[str]]:
         images = ["--images", *options.images] if options.images else []
         model = ["--model", options.model] if options.model is not None else []
         return options, [*images, *model, *app_flags]
-    if app_flags:
+    if app_flags and not options.search:
         parser.error(f"unrecognized arguments: {' '.join(app_flags)}")
     if options.model and Path(options.model).resolve().parent == ROOT:
         options.model = Path(options.model).name
@@ -113,7 +119,7 @@ def parse_options() -> tuple[argparse.Namespace, list[str]]:
         parser.error(
             f"--model {options.model}: no such script. Choose from {', '.join(list_build_scripts())}."
         )
-    return options, []
+    return options, app_flags
 
 
 def add_actions(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +130,7 @@ def add_actions(parser: argparse.ArgumentParser) -> None:
     action.add_argument(
         "--compare", nargs=2, type=int, metavar="RUN", help="compare two trainings, in the report and here"
     )
+    action.add_argument("--search", action="store_true", help="search hyperparameters of step 8")
     action.add_argument(
         "--images", nargs="+", metavar="FILE", help="recognize the faces in these files and folders"
     )

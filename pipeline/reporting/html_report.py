@@ -86,6 +86,8 @@ def collect_sections(store: ArtifactStore, compared: tuple[int, int] | None = No
         "pairs": (11, of_network("confused_pairs.png", lambda: image("confused_pairs.png"))),
         "per_emotion": (12, of_network("classification_report.json", per_emotion)),
         "saliency": (12, lambda: report_data.collect_saliency(store)),
+        "search": (8, report_data.collect_search),
+        "search_figure": (8, lambda: image("search.png")),
         "comparison": (9, lambda: report_data.collect_comparison(store, compared)),
         "exports": (13, lambda: report_data.collect_exports(store)),
     }

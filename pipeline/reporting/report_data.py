@@ -31,6 +31,7 @@ SPLIT_METRICS = (
     "expected_calibration_error",
 )  # of each split in metrics.json; the page shows them
 NETWORK_STEP = 7
+N_BEST_TRIALS = 10  # of a hyperparameter search that the page lists
 NOT_NETWORKS = (
     "Compiling_model.py",
     "Save_model.py",
@@ -163,12 +164,14 @@ def collect_exports(store: ArtifactStore) -> list[ReportData]:
 
 
 def collect_runs() -> ReportData:
-    """Return the runs in runs.csv, the newest first, and the points of test accuracy against parameters."""
+    """Return the runs in runs.csv but for trials, the newest first, and test accuracy against parameters."""
     runs = run_log.read_runs()
-    if not runs:
-        raise FileNotFoundError("No training is logged.")
     for number, run in enumerate(runs, start=1):
         run["number"] = number
+    n_trials = sum(bool(run["trial"]) for run in runs)
+    runs = [run for run in runs if not run["trial"]]
+    if not runs:
+        raise FileNotFoundError("No training is logged.")
     points = _to_points([run for run in runs if run["test_accuracy"] and int(run["parameters"] or 0) > 0])
     return {
         "runs": [_format_run(run) for run in runs[::-1]],
@@ -176,6 +179,25 @@ def collect_runs() -> ReportData:
         if len(points) > 1
         else None,
         "data": {run["data"] for run in runs},
+        "n_trials": n_trials,
+    }
+
+
+def collect_search() -> ReportData | None:
+    """Return what Search_Hyperparameters.py found, with the best trials first; None if it has not run."""
+    try:
+        summary = read_json("search.json")
+    except FileNotFoundError:
+        return None
+    complete = [trial for trial in summary["trials"] if trial["state"] == "complete"]
+    best = sorted(complete, key=lambda trial: trial["accuracy"], reverse=True)[:N_BEST_TRIALS]
+    return {
+        "best": [(trial["number"], float(trial["accuracy"]), trial["values"]) for trial in best],
+        "names": list(summary["importance"] or (best[0]["values"] if best else {})),
+        "n_trials": len(summary["trials"]),
+        "n_complete": len(complete),
+        "command": summary["command"],
+        "data": summary["data"],
     }
 
 

@@ -1,4 +1,7 @@
-"""Keep results/runs.csv, the log of all trainings: what changed since the previous run, and its accuracies."""
+"""Keep results/runs.csv, the log of all trainings: what changed since the previous run, and its accuracies.
+
+Trials of a hyperparameter search are logged too, with the trial's name in the last column.
+"""
 
 import csv
 import io
@@ -14,7 +17,7 @@ from pipeline.workflow.steps import RESULTS
 
 COLUMNS = (
     "date", "data", "network", "parameters", "recipe", "changed", "seed", "epochs", "seconds",
-    "train_accuracy", "validation_accuracy", "test_accuracy", "settings", "weights_sha256",
+    "train_accuracy", "validation_accuracy", "test_accuracy", "settings", "weights_sha256", "trial",
 )  # fmt: skip
 RUN_LOG_PATH = RESULTS / "runs.csv"
 
@@ -37,12 +40,36 @@ def append_run(store: ArtifactStore, record: RunRecord) -> None:
         weights_sha256 = store.entry("trained_model")["sha256"]
         replaced = [run for run in runs if run["weights_sha256"] == weights_sha256]
         runs = [run for run in runs if run["weights_sha256"] != weights_sha256]
-        previous = _parse_settings(runs[-1]) if runs else settings
         added = {
-            "changed": format_differences(previous, settings),
+            "changed": _describe_changes(runs, settings),
             "settings": json.dumps(settings),
             "weights_sha256": weights_sha256,
             "test_accuracy": replaced[-1]["test_accuracy"] if replaced else "",  # from step 9
+        }
+        return [*runs, {name: (record | added).get(name, "") for name in COLUMNS}]
+
+    _update(store, append)
+
+
+def append_trial(store: ArtifactStore, record: RunRecord, trial: str) -> None:
+    """Append a trial of a hyperparameter search, or replace its row if it is logged already.
+
+    Args:
+        record: As for `append_run`. A trial has no weights, so it is neither evaluated on test nor compared.
+        trial: Its name, in the column of that name.
+    """
+    settings = {
+        "preprocessing": store.entry("train_x")["settings"],
+        "network": store.entry("model")["settings"],
+        "training": store.settings,
+    }
+
+    def append(runs: list[RunRecord]) -> list[RunRecord]:
+        runs = [run for run in runs if run["trial"] != trial]
+        added = {
+            "changed": _describe_changes(runs, settings),
+            "settings": json.dumps(settings),
+            "trial": trial,
         }
         return [*runs, {name: (record | added).get(name, "") for name in COLUMNS}]
 
@@ -92,6 +119,12 @@ def format_differences(before: RunSettings, after: RunSettings) -> str:
         for name, value in fields.items()
         if before.get(step, {}).get(name) != value
     )
+
+
+def _describe_changes(runs: list[RunRecord], settings: RunSettings) -> str:
+    """Return what differs from the settings of the newest run that is no trial; "" if there is none."""
+    previous = next((run for run in reversed(runs) if not run["trial"]), None)
+    return format_differences(_parse_settings(previous), settings) if previous else ""
 
 
 def _parse_settings(run: RunRecord) -> RunSettings:

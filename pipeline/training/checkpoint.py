@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.models.backend import keras
 from pipeline.training.distributed import SingleProcess
 from pipeline.training.ema import EvaluateEMA
+from pipeline.training.trial import Trial, open_trial
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.formatting import format_command
 from pipeline.workflow.steps import ROOT
@@ -27,7 +28,7 @@ PREFIX = "checkpoint_"
 # Settings that do not change the weights of an epoch, so that a checkpoint with other values of them is usable.
 NEUTRAL_SETTINGS = (
     *("recipe", "resume", "finish", "verbose", "keep", "calibrate", "early_stopping_patience"),
-    *("distribute", "num_processes", "process_id", "coordinator"),
+    *("distribute", "num_processes", "process_id", "coordinator", "trial"),
 )
 SCHEDULE_SETTINGS = ("epochs", "warmup_epochs")  # neutral too where the learning rate is constant
 
@@ -59,6 +60,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Attributes:
         name: Of the artifact.
+        trial: Of the hyperparameter search that started this training; it learns the validation accuracies.
         history: {metric: value of each epoch}, from all epochs before and after a resume.
         last_weights: Weights as validated in the last epoch.
         best_weights: Weights of the first epoch with the highest validation accuracy.
@@ -75,12 +77,18 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.store, self.dependencies, self.strategy = store, dependencies, strategy
         self.ema, self.patience = ema, patience
+        self.trial: Trial | None = None
         digest = hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
         self.name = f"{PREFIX}{digest[:12]}"
         self.history: dict[str, list[float]] = {}
         self.last_weights: list[np.ndarray] = []
         self.best_weights: list[np.ndarray] = []
         self._loaded: dict[str, Any] = {}
+
+    @property
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """Callbacks for `fit`, in the order in which they must be called."""
+        return [*self.strategy.callbacks, self.ema, self]
 
     @property
     def n_epochs(self) -> int:
@@ -94,18 +102,23 @@ class Checkpoint(keras.callbacks.Callback):
 
     @property
     def has_stopped_early(self) -> bool:
-        """Whether the validation accuracy has not improved for `patience` epochs."""
+        """Whether the validation accuracy has not improved for `patience` epochs, or the search prunes the trial."""
+        if self.trial and self.trial.is_pruned:
+            return True
         return 0 < self.patience < self.n_epochs and self.n_epochs - 1 - self.best_epoch >= self.patience
 
     def load(self, settings: Any) -> None:
         """Load a checkpoint that matches the dependencies, if there is one; `restore` applies it to the model.
 
+        Connects to the hyperparameter search that the training is a trial of.
+
         Args:
-            settings: Settings of step 8; reads epochs, resume and finish.
+            settings: Settings of step 8; reads epochs, resume, finish and trial.
 
         Raises:
             ValueError: If there is nothing to finish; names the unfinished trainings with other settings.
         """
+        self.trial = open_trial(settings.trial, self.store.folder)
         others = self._list_others()
         for command in [] if settings.finish else others.values():
             print(f"  An unfinished training with other settings is kept. Continue it with: {command}")
@@ -171,6 +184,13 @@ class Checkpoint(keras.callbacks.Callback):
         weights = {"last_weights": self.last_weights, "best_weights": self.best_weights}
         return weights | {"weights": weights[f"{keep}_weights"], "keep": keep}
 
+    def finish_trial(self, keep: str) -> None:
+        """Record the trial with the validation accuracy of the "last" or "best" epoch; delete the checkpoint."""
+        assert self.trial
+        accuracies = self.history["val_accuracy"]
+        self.trial.finish(accuracies[-1] if keep == "last" else max(accuracies))
+        self.store.remove(self.name)
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.epoch_started_s = time.perf_counter()
 
@@ -184,6 +204,8 @@ class Checkpoint(keras.callbacks.Callback):
             self.best_weights = self.last_weights
         if self.strategy.is_coordinator:
             self._write()
+        if self.trial:
+            self.trial.report(self.history["val_accuracy"])
         if self.has_stopped_early:
             self.model.stop_training = True
 

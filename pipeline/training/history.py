@@ -56,15 +56,23 @@ def describe_constant_prediction(model: keras.Model, faces: np.ndarray, emotions
 
 
 def build_run_record(
-    model: keras.Model, history: dict[str, list[float]], recipe: str, seed: int
+    model: keras.Model, history: dict[str, list[float]], settings: Any, source: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the row of results/runs.csv that describes a training: network, recipe, duration and accuracies."""
+    """Return the row of results/runs.csv that describes a training: network, recipe, duration and accuracies.
+
+    Args:
+        model: The network.
+        history: {metric: value of each epoch}.
+        settings: Settings of step 8; reads recipe and seed.
+        source: Step 2's artifact of that name, the caption of the data.
+    """
     return {
         "date": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
+        "data": source["label"],
         "network": model.name,
-        "recipe": recipe,
+        "recipe": settings.recipe,
         "parameters": model.count_params(),
-        "seed": seed,
+        "seed": settings.seed,
         "epochs": len(history["loss"]),
         "seconds": round(sum(history["seconds"]), 1),
         "train_accuracy": f"{history['accuracy'][-1]:.4f}",

@@ -19,8 +19,9 @@ RESTART = "Run the same command in every process again; training resumes after t
 
 
 def relaunch_on_jax(settings: Any) -> bool:
-    """Return whether this process writes the results; for a distributed training, run it in a worker process first.
+    """Return whether this process records the step; for a distributed training, run it in a worker process first.
 
+    A trial of a hyperparameter search does not.
     With `distribute`, this command runs again as a worker with the JAX backend, and this process exits with the
     worker's status. A separate process is needed because Keras selects its backend on import, and because JAX aborts
     a process that loses the connection from compiled code, where Python cannot report the reason.
@@ -29,7 +30,7 @@ def relaunch_on_jax(settings: Any) -> bool:
         if WORKER_VARIABLE not in os.environ:
             _run_worker(settings)
         threading.Thread(target=_exit_with_parent, daemon=True).start()
-    return settings.process_id == 0
+    return settings.process_id == 0 and not settings.trial
 
 
 def _run_worker(settings: Any) -> None:

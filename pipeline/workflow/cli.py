@@ -49,7 +49,7 @@ def run_step(
             Changed settings are printed and recorded.
         recipes: {name: {setting: value}}, from which the setting `recipe` chooses. A flag wins over a value that was
             edited in the file, which wins over the recipe.
-        setup: Called first, with the settings. If it returns False, another process locks data/ and records this.
+        setup: Called first, with the settings. If it returns False, `main` runs without a lock and is not recorded.
         step: None: the one of the thirteen that has the script's name.
     """
     script = Path(sys.argv[0]).name

@@ -22,9 +22,16 @@ EXTRAS = {  # purpose -> optional dependencies in pyproject.toml
     "recognize": (),
     "page": ("page",),
     "train": ("train",),
-    "test": ("page", "test", "train"),
+    "search": ("search", "train"),
+    "test": ("page", "search", "test", "train"),
 }
-SIZES = {"recognize": "460 MB", "page": "640 MB", "train": "2.8 GB", "test": "4.5 GB"}  # on disk, on Linux
+SIZES = {
+    "recognize": "460 MB",
+    "page": "640 MB",
+    "train": "2.8 GB",
+    "search": "2.8 GB",
+    "test": "4.5 GB",
+}  # on disk, on Linux
 
 
 def is_in_venv() -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from pipeline.workflow.steps import ROOT
 
@@ -21,15 +21,21 @@ TERMINATION_SIGNALS: tuple[signal.Signals, ...] = (
 )
 
 
-def run_and_wait(command: list[str], folder: Path = ROOT) -> int:
+def run_and_wait(command: list[str], folder: Path = ROOT, output: BinaryIO | None = None) -> int:
     """Run a command in a folder, by default the project's, and return its exit status.
+
+    What it prints goes to `output`, errors included, or else to this process's own streams.
 
     A signal that would end this process is passed on to the command, and the command's end is awaited. Then the
     status is 128 plus the number of the signal.
     """
     environment = os.environ | {"PYTHONUTF8": "1"}  # some terminals cannot show a progress bar otherwise
     environment.pop("PYTHONSAFEPATH", None)  # the scripts import from their own folder
-    with _passing_on_signals() as signals, subprocess.Popen(command, cwd=folder, env=environment) as process:
+    streams: dict[str, Any] = {"stdout": output, "stderr": subprocess.STDOUT} if output else {}
+    with (
+        _passing_on_signals() as signals,
+        subprocess.Popen(command, cwd=folder, env=environment, **streams) as process,
+    ):
         signals.pass_on_to(process)
         status = process.wait()
         signals.process = None

@@ -13,6 +13,9 @@ from pipeline.workflow.steps import BUILD_STEP, RESULTS, ROOT, STEPS, Step, get_
 
 SCREEN_WIDTH = 100  # characters
 QUICK_ARGUMENTS = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
+SEARCH_SCRIPT = "Search_Hyperparameters.py"
+QUICK_SEARCH_ARGUMENTS = ["--trials", "6", "--epochs", "6"]
+TRAINING_INPUT_STEPS = [2, 6, 7]  # whose artifacts a training reads
 
 
 def run_steps(options: argparse.Namespace) -> int:
@@ -37,6 +40,20 @@ def run_steps(options: argparse.Namespace) -> int:
         print(f"  step {step.number} took {durations[-1][1]:.1f} s\n", flush=True)
     print_summary(durations, time.perf_counter() - started)
     return 0
+
+
+def run_search(options: argparse.Namespace, flags: list[str]) -> int:
+    """Search hyperparameters, after the steps that a training needs, and return the exit status.
+
+    Args:
+        options: Those of run.py.
+        flags: Of the script.
+    """
+    options.only, options.resume = TRAINING_INPUT_STEPS, True
+    if status := run_steps(options):
+        return status
+    quick_flags = QUICK_SEARCH_ARGUMENTS if options.quick else []
+    return run_and_wait([sys.executable, str(ROOT / SEARCH_SCRIPT), *quick_flags, *flags])
 
 
 def select_steps(options: argparse.Namespace) -> list[Step]:

@@ -37,6 +37,7 @@ PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 UnitInterval = Annotated[float, Ge(0), Le(1)]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Once:
 
 FilePath = Annotated[str, Location()]
 ModelPath = Annotated[str, Location(("data",))]  # data: the network trained in data/
-OneRun = Annotated[bool, Once()]
+OneRun = Annotated[Value, Once()]  # such as OneRun[bool]
 
 
 @dataclass(frozen=True)
@@ -269,8 +270,7 @@ def _build_adapter(annotation: Any) -> TypeAdapter:
 
 def _guess_value(value: Any, annotation: Any) -> Any:
     """Return the first allowed value that may have been meant, or the value itself."""
-    guesses = (guess for guess in _list_guesses(value, annotation) if is_allowed(guess, annotation))
-    return next(guesses, value)
+    return next((guess for guess in _list_guesses(value, annotation) if is_allowed(guess, annotation)), value)
 
 
 def _list_guesses(value: Any, annotation: Any) -> Iterator[Any]:

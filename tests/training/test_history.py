@@ -1,5 +1,7 @@
 """Summary and run record of a training."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from pipeline.models.backend import keras
@@ -33,8 +35,10 @@ def test_summary_does_not_warn_of_what_may_be_chance(last):
 
 def test_run_record_describes_network_and_history():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(7)], name="Small")
-    record = build_run_record(model, HISTORY, recipe="baseline", seed=3)
+    settings = SimpleNamespace(recipe="baseline", seed=3)
+    record = build_run_record(model, HISTORY, settings, source={"label": "FER2013"})
     expected = {
+        "data": "FER2013",
         "network": "Small",
         "parameters": 35,
         "recipe": "baseline",

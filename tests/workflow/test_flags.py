@@ -20,8 +20,8 @@ class Settings:
     rate: float = 0.5  # a rate
     flip: bool = False  # mirror
     annotate: bool = True  # annotate
-    resume: OneRun = True  # resume
-    finish: OneRun = False  # finish
+    resume: OneRun[bool] = True  # resume
+    finish: OneRun[bool] = False  # finish
     name: str = ""  # a text
     filters: tuple[int, int] = (6, 16)  # two numbers
     dataset: FilePath = ""  # a file
