@@ -10,6 +10,7 @@ from types import TracebackType
 
 import cv2
 
+from pipeline.vision.sound import Sound
 from pipeline.vision.video_io import DEFAULT_FPS, MAX_FPS, Frame, VideoReader
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: the exceptions below report errors
@@ -71,6 +72,10 @@ class Camera:
             if self.error:
                 raise self.error
             return None
+
+    def open_sound(self, seconds: float) -> Sound | None:
+        """Return the sound of a video file from the time of a frame on; None for a camera or a stream."""
+        return Sound(self.reader.path, self.reader.start_s + seconds) if self.is_file else None
 
     @property
     def _frame_number(self) -> int:

@@ -91,7 +91,8 @@ class LiveView:
 
     def start_recording(self) -> Path:
         """Start a recording; return its path without an extension."""
-        self.recorder = Recorder(self._timestamped_path(), self.camera.source, self.camera.fps)
+        camera = self.camera
+        self.recorder = Recorder(self._timestamped_path(), camera.source, camera.fps, camera.open_sound)
         return self.recorder.path
 
     def stop_recording(self) -> None:

@@ -1,5 +1,6 @@
 """Record a live view: a video of the annotated frames, and a CSV of the recognized faces."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import write_csv_to
+from pipeline.vision.sound import Sound
 from pipeline.vision.video_io import Frame
 from pipeline.vision.video_writer import VideoWriter
 
@@ -20,10 +22,11 @@ class Recorder:
         path: of the recording, without an extension.
         source: of the frames, for the table's column `file`.
         fps: nominal frame rate of the video, in frames per second; each frame has its own timestamp.
+        open_sound: returns the sound of the source from a time on, in seconds; None if it has none.
     """
 
-    def __init__(self, path: Path, source: str, fps: float):
-        self.path, self.source, self.fps = path, source, fps
+    def __init__(self, path: Path, source: str, fps: float, open_sound: Callable[[float], Sound | None]):
+        self.path, self.source, self.fps, self.open_sound = path, source, fps, open_sound
         path.parent.mkdir(parents=True, exist_ok=True)
         self.table = open(path.with_suffix(".csv"), "w", encoding="utf-8", newline="")  # noqa: SIM115, see `close`
         write_csv_to(self.table, [])
@@ -34,7 +37,8 @@ class Recorder:
         """Append a frame: its annotated image to the video, its faces to the table."""
         if self.writer is None:
             self.start_s = frame.seconds
-            self.writer = VideoWriter(self.path.with_suffix(".mp4"), self.fps, frame.size)
+            sound = self.open_sound(frame.seconds)
+            self.writer = VideoWriter(self.path.with_suffix(".mp4"), self.fps, frame.size, sound)
         seconds = frame.seconds - self.start_s
         write_csv_to(self.table, to_rows(self.source, predictions, frame.number, seconds), header=False)
         self.table.flush()

@@ -46,6 +46,9 @@ class FakeCamera:
         assert number > after
         return Frame(number, (number - 1) / FPS, make_frame())
 
+    def open_sound(self, seconds: float) -> None:
+        return None
+
 
 @pytest.fixture(scope="module")
 def classifier() -> EmotionClassifier:

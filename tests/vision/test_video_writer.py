@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from helpers import ROOT
 
+from pipeline.vision.camera import Camera
+from pipeline.vision.recorder import Recorder
 from pipeline.vision.sound import Sound
 from pipeline.vision.video_io import VideoReader
 from pipeline.vision.video_writer import VideoWriter, open_video_writer
@@ -146,6 +148,19 @@ def test_the_sound_ends_with_the_last_frame(tmp_path):
             writer.write(GRAY, index / 25)
     with av.open(str(tmp_path / "copy.mp4")) as container:
         assert container.duration / av.time_base == pytest.approx(0.4, abs=0.03)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 3.0])
+def test_a_recording_of_a_video_file_has_the_sound_from_its_first_frame_on(tmp_path, start_s):
+    source = write_with_sound(tmp_path / "source.mp4", "mpeg4", "aac", start_s)
+    with Camera(str(source)) as camera:
+        camera.newest()
+        recorder = Recorder(tmp_path / "copy", str(source), camera.fps, camera.open_sound)
+        for frame in list(VideoReader(source))[10:]:
+            recorder.add(frame, frame.image, [])
+        recorder.close()
+    expected = np.subtract(BEEP_S, 10 / 25)
+    assert measure_beep(tmp_path / "copy.mp4") == pytest.approx(expected, abs=0.06)
 
 
 def test_a_video_without_sound_stays_without(write_video, tmp_path):
