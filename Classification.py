@@ -148,7 +148,7 @@ def classify_images(settings: Settings, store: ArtifactStore) -> None:
     options = {name: getattr(settings, name) for name in (*RESULT_OPTIONS, "workers", "time_limit")}
     file_classifier = FileClassifier(classifier, **options)
     metadata = file_classifier.describe_run(images, model_sha256)
-    with ResultsLog(RESULTS / "classification", metadata, settings.resume) as log:
+    with ResultsLog(RESULTS / "classification", metadata, settings.resume, classifier.emotions) as log:
         file_classifier.classify_files(files, log)
         summary = summarize_results(log.rows())
         for line in summary.lines():

@@ -105,11 +105,11 @@ class Settings:
 
 def main(settings: Settings, store: ArtifactStore) -> None:
     check_combinations(settings)
-    packed = store.read("model")
+    packed, emotions = store.read("model"), store.read("emotions")
     train_x, train_y, val_x, val_y = (store.read(name) for name in ("train_x", "train_y", "val_x", "val_y"))
     dependencies = collect_dependencies(settings, store)
     strategy = create_strategy(settings, dependencies)
-    targets = distill_targets(settings.teachers, train_x, train_y, settings.distillation_weight)
+    targets = distill_targets(settings.teachers, train_x, train_y, settings.distillation_weight, emotions)
     class_weight = balance_classes(train_y) if settings.class_weights else None
     fit_options = {"validation_data": (val_x, val_y), "class_weight": class_weight}
     batches = strategy.distribute(ShuffledBatches.from_settings(train_x, targets, settings))
@@ -118,7 +118,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     model = build_fast_copy(unpack(packed), settings.precision)
     check_head(model, settings.calibrate)
     if settings.init_from:
-        initialize_weights(model, settings.init_from)
+        initialize_weights(model, settings.init_from, emotions)
     ema = EvaluateEMA(batches)
     checkpoint = Checkpoint(store, dependencies, strategy, ema, settings.early_stopping_patience)
     checkpoint.load(settings)

@@ -66,6 +66,7 @@ def plot_matrices(counts: np.ndarray, shares: np.ndarray, emotions: Emotions) ->
             red, green, blue = (round(255 * value) for value in color[:3])
             text.set_color("white" if needs_white_text((red, green, blue)) else "black")
         axes.tick_params(length=0, rotation=0)
+        plots.fit_tick_labels(axes, emotions)
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     return figure
 

@@ -11,6 +11,7 @@ Writes: data/dataset (emotion, pixels, Usage), emotions (their names), source (w
 Run:    python3 Load_dataSets.py
         python3 Load_dataSets.py --dataset path/to/a/file/or/folder
         python3 Load_dataSets.py --dataset train.csv --split 80 10 10
+        python3 Load_dataSets.py --dataset faces/ --emotions angry happy contempt
         python3 Load_dataSets.py --votes download
         python3 Load_dataSets.py --download
 Expect: one to two seconds for FER2013's 301 MB: 28,709 faces for training, 3,589 for validation, 3,589 for test.
@@ -19,6 +20,7 @@ Expect: one to two seconds for FER2013's 301 MB: 28,709 faces for training, 3,58
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated
 
 from pipeline.workflow.cli import run_step
@@ -28,11 +30,12 @@ import pandas as pd
 from annotated_types import Ge, Le
 
 from pipeline.data import csv_reader, fer2013, sources, synthetic_faces
-from pipeline.data.fer2013 import COLUMNS, EMOTIONS, SPLITS, USAGES, Table
+from pipeline.data.emotions import EmotionNames, EmotionSelection
+from pipeline.data.fer2013 import COLUMNS, SPLITS, USAGES, Emotions, Table
 from pipeline.data.image_formats import IMAGE_EXTENSIONS
 from pipeline.data.sources import DataSource
 from pipeline.data.splits import Percentages, fill_splits
-from pipeline.data.votes import VOTE_COLUMNS, read_votes
+from pipeline.data.votes import VOTE_COLUMNS, check_voted, read_votes
 from pipeline.data.votes_download import download_votes
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import FilePath, Location, Seed
@@ -40,6 +43,7 @@ from pipeline.workflow.steps import DATA, ROOT
 
 N_PRINTED_ROWS = 5
 N_PRINTED_PIXELS = 9
+MAX_LINE_LENGTH = 100
 VotesPath = Annotated[str, Location(("download",))]
 
 
@@ -47,6 +51,7 @@ VotesPath = Annotated[str, Location(("download",))]
 class Settings:
     # FER2013
     dataset: FilePath = ""  # path of a CSV, an archive or a folder; empty: what is beside this script
+    emotions: EmotionNames = ()  # such as angry happy contempt, others are left out; empty: FER2013's seven
     split: Percentages = (80, 10, 10)  # percent of train, validation, test, where a split is missing
     votes: VotesPath = ""  # path of FER+'s fer2013new.csv, whose rows are the CSV's; "download"; empty: none
     download: bool = False  # True: download it from Kaggle (63 MB), once
@@ -58,39 +63,40 @@ class Settings:
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
-    source = find_source(settings, store)
+    selection = EmotionSelection(settings.emotions)
+    source = find_source(settings, selection, store)
     is_sample = source is None
     if source is None:
         print("  FER2013 not found; generating synthetic faces. See README.md for how to get FER2013.")
-        source = DataSource(write_sample(settings))
+        source = DataSource(write_sample(settings, selection.names))
     for path in source.dependencies:
         store.add_dependency(path, IMAGE_EXTENSIONS)
-    table, passed_over, form = source.read()
+    table, passed_over, form = source.read(selection)
     kind = "synthetic faces" if is_sample else form
-    votes = load_votes(settings.votes, kind, table, store)
-    columns = table | ({"votes": votes} if len(votes) else {})
-    table, held_out = fill_splits(columns, settings.split, settings.seed, source.name)
+    votes = load_votes(settings.votes, kind, table, selection.names, store)
+    columns, left_out = selection.drop_others(table | ({"votes": votes} if len(votes) else {}))
+    table, held_out = fill_splits(columns, settings.split, settings.seed, source.name, selection.names)
     votes = table.pop("votes", votes)
-    fer2013.validate_table(
-        table, f"A sample of {settings.sample_size} faces" if is_sample else str(source.path)
-    )
+    origin = f"A sample of {settings.sample_size} faces" if is_sample else str(source.path)
+    fer2013.validate_table(table, origin, selection.names)
 
-    label = fer2013.name_data_set(table["emotion"], source.name)
+    label = fer2013.name_data_set(table["emotion"], source.name, selection.names)
     if is_sample:
-        label = f"SYNTHETIC SAMPLE, NOT FER2013 ({len(table['emotion']):,} synthetic faces)"
-    note = " ".join(filter(None, (passed_over, held_out)))
+        size = fer2013.describe_size(len(table["emotion"]), "synthetic face", selection.names)
+        label = f"SYNTHETIC SAMPLE, NOT FER2013 ({size})"
+    note = " ".join(filter(None, (passed_over, left_out, held_out)))
     source_facts = {"label": label, "is_sample": is_sample, "note": note}
-    store.write(dataset=table, emotions=EMOTIONS, source=source_facts, votes=votes)
-    print_summary(table, label, note)
+    store.write(dataset=table, emotions=selection.names, source=source_facts, votes=votes)
+    print_summary(table, selection.names, label, note)
 
 
-def find_source(settings: Settings, store: ArtifactStore) -> DataSource | None:
+def find_source(settings: Settings, selection: EmotionSelection, store: ArtifactStore) -> DataSource | None:
     """Return where the data set is: as the settings say, or beside run.py; None without one."""
     if settings.download:
-        return sources.resolve(download(settings.kaggle_name))
+        return sources.resolve(download(settings.kaggle_name), selection)
     if settings.dataset:
-        return sources.resolve(Path(os.path.expanduser(settings.dataset)).absolute())
-    found = sources.find_beside(ROOT)
+        return sources.resolve(Path(os.path.expanduser(settings.dataset)).absolute(), selection)
+    found = sources.find_beside(ROOT, selection)
     for path in sources.list_candidates(ROOT):  # a preferred one that appears later makes this step stale
         if found and path in (found[0].path, *found[0].parts):
             break
@@ -119,15 +125,16 @@ def download(kaggle_name: str) -> Path:
         ) from error
 
 
-def write_sample(settings: Settings) -> Path:
+def write_sample(settings: Settings, emotions: Emotions) -> Path:
     """Write synthetic faces as a FER2013 CSV, so that they are loaded in the same way."""
+    synthetic_faces.check_drawable(emotions)
     path = DATA / "synthetic_sample.csv"
     emotion, pixels, usage = synthetic_faces.make_table(settings.sample_size, settings.seed)
     csv_reader.write_csv({"emotion": emotion, "pixels": pixels, "Usage": usage}, path)
     return path
 
 
-def load_votes(votes: str, kind: str, table: Table, store: ArtifactStore) -> np.ndarray:
+def load_votes(votes: str, kind: str, table: Table, emotions: Emotions, store: ArtifactStore) -> np.ndarray:
     """Return the votes (N, 10) uint8 of FER+'s CSV, or (0, 10) if there is none; `kind` is what the table was."""
     if not votes:
         return np.zeros((0, len(VOTE_COLUMNS)), np.uint8)
@@ -136,6 +143,7 @@ def load_votes(votes: str, kind: str, table: Table, store: ArtifactStore) -> np.
         raise ValueError(
             f"votes belong to the rows of fer2013.csv, but the data set is {kind}. Use that CSV."
         )
+    check_voted(emotions)
     path = Path(os.path.expanduser(votes)).absolute()
     if votes == "download":
         path = download_votes(ROOT / "fer2013new.csv")
@@ -145,21 +153,23 @@ def load_votes(votes: str, kind: str, table: Table, store: ArtifactStore) -> np.
     return loaded
 
 
-def print_summary(table: Table, label: str, note: str) -> None:
+def print_summary(table: Table, emotions: Emotions, label: str, note: str) -> None:
     """Print the origin of the table, its first rows and the size of each split."""
     print(f"  Data: {label}")
     if note:
-        print(f"  {note}")
+        print(fill(note, MAX_LINE_LENGTH, initial_indent="  ", subsequent_indent="  "))
     print(f"  {len(table['emotion']):,} rows, {len(COLUMNS)} columns. The first {N_PRINTED_ROWS}:")
     rows = slice(N_PRINTED_ROWS)
     pixels = table["pixels"][rows].reshape(-1, fer2013.PIXELS)[:, :N_PRINTED_PIXELS]
     head = {
-        "emotion": [f"{label} ({EMOTIONS[label]})" for label in table["emotion"][rows]],
+        "emotion": [f"{label} ({emotions[label]})" for label in table["emotion"][rows]],
         "pixels": [" ".join(map(str, values)) + " ..." for values in pixels],
         "Usage": table["Usage"][rows],
     }
     print(pd.DataFrame(head).to_string())
-    for usage, counts in zip(USAGES, fer2013.count_faces(table["emotion"], table["Usage"]), strict=True):
+    for usage, counts in zip(
+        USAGES, fer2013.count_faces(table["emotion"], table["Usage"], emotions), strict=True
+    ):
         print(f"  {usage:<12}{counts.sum():>7,} faces ({SPLITS[usage]})")
 
 

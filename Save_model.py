@@ -5,7 +5,7 @@ its predictions with the network's on the test split. A file whose predictions d
 for people, .json for programs) lists labels, preprocessing, checksums, metrics and the commands that reproduce the
 model; FER_CNN_<network>.zip contains the files and the card. These replace all previous files of the same name, other
 formats included. The .keras and .h5 files are compiled: Keras can evaluate them and train them further.
-Reads:  data/trained_model, history, metrics, source, train_x, test_x, ground_truth
+Reads:  data/trained_model, history, metrics, emotions, source, train_x, test_x, ground_truth
 Writes: results/FER_CNN_<network>.*, results/metrics.json
 Run:    python3 Save_model.py
         python3 Save_model.py --formats keras litert litert_float16 litert_int8 onnx saved_model
@@ -95,13 +95,14 @@ def export_formats(
     faces, labels = store.read("test_x"), store.read("ground_truth")["test"]["label"]
     expected = predict_proba(model, faces)
     calibration = to_uint8(store.read("train_x")[: settings.calibration_faces])
+    emotions = store.read("emotions")
     formats: dict[str, dict[str, Any]] = {}
     errors: list[str] = []
     for format_name in settings.formats:
         path = folder / f"{name}{FORMATS[format_name].suffix}"
         try:
             formats[path.name] = export_checked(
-                model, format_name, path, to_uint8(faces), labels, expected, calibration
+                model, format_name, path, to_uint8(faces), labels, expected, calibration, emotions
             )
         except ImportError as error:
             print(f"  Skipped {format_name}: {error}")

@@ -53,6 +53,7 @@ def plot_counts(axes: Axes, counts: pd.Series) -> None:
         axes.annotate(label, position, ha="center", va="bottom", fontsize=8.5)
     axes.set(title=f"All {counts.sum():,} faces", xlabel="", ylabel="faces", ylim=(0, counts.max() * 1.15))
     axes.yaxis.set_major_formatter("{x:,.0f}")
+    plots.fit_tick_labels(axes, counts.index)
 
 
 def plot_shares(axes: Axes, counts: pd.DataFrame) -> None:
@@ -64,8 +65,10 @@ def plot_shares(axes: Axes, counts: pd.DataFrame) -> None:
         labels = [f"{count:,}" for count in counts[split]]
         axes.bar_label(bars, labels, fontsize=7.5, rotation=90, padding=3)
     axes.set(title="Share within each split, with counts", xlabel="", ylabel="share of the split")
-    axes.set_ylim(0, shares["share"].max() * 1.2)
+    is_balanced = shares["share"].min() > shares["share"].max() / 2
+    axes.set_ylim(0, shares["share"].max() * (1.6 if is_balanced else 1.2))  # the legend is above the bars
     axes.yaxis.set_major_formatter("{x:.0%}")
+    plots.fit_tick_labels(axes, counts.index)
     splits = [f"{split}, {counts[split].sum():,} faces" for split in counts]
     axes.legend(axes.containers, splits, frameon=False)
 

@@ -1,6 +1,6 @@
 """Augment training faces: random flips, affine warps, lighting, camera corruptions, random erasing and mixup.
 
-Faces are (N, 48, 48, 1) float32 in [0, 1], targets (N, 7) float32. All randomness comes from the generator that is
+Faces are (N, 48, 48, 1) float32 in [0, 1], targets (N, K) float32. All randomness comes from the generator that is
 passed in: the same generator gives the same batch.
 """
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from pipeline.data import csv_rows
 from pipeline.data.csv_file import DECOMPRESSION_ERRORS, open_csv
+from pipeline.data.emotions import ALL_EMOTIONS, EmotionSelection
 from pipeline.data.fer2013 import COLUMNS, Table
 from pipeline.workflow.atomic_io import atomic_write
 
@@ -26,7 +27,9 @@ MAX_LINE_BYTES = 1 << 17  # a FER2013 row has 9,240 at most; a file with longer 
 MAX_ROWS = 1_000_000  # 2.3 GB of gray levels; FER2013 has 35,887 rows
 
 
-def read_csv(path: Path, columns: tuple[str, ...] = COLUMNS) -> Table:
+def read_csv(
+    path: Path, columns: tuple[str, ...] = COLUMNS, emotions: EmotionSelection = ALL_EMOTIONS
+) -> Table:
     """Read a FER2013 CSV, plain, compressed (.gz, .xz, .bz2) or in an archive (.zip, .tar), and check all values.
 
     Columns may be in any order, be spelled as in Kaggle's `icml_face_data.csv` (" pixels", " Usage") or have another
@@ -35,6 +38,7 @@ def read_csv(path: Path, columns: tuple[str, ...] = COLUMNS) -> Table:
     Args:
         path: The file.
         columns: Columns to read, "pixels" among them; others in the file are ignored.
+        emotions: Names the labels, those of emotions that are left out, too.
 
     Returns:
         A table (see pipeline.data.fer2013) with these columns; without Usage if the file has no such column.
@@ -46,7 +50,7 @@ def read_csv(path: Path, columns: tuple[str, ...] = COLUMNS) -> Table:
     """
     blocks = _read_blocks(path)
     header, _, first_block = next(blocks, b"").partition(b"\n")
-    layout = csv_rows.parse_header(header, columns, path)
+    layout = csv_rows.parse_header(header, columns, path, emotions)
     parts: list[Table] = []
     row = 1
     for block, part in _parse_ahead(

@@ -7,20 +7,19 @@ everything else that is valid CSV, which also explains what is invalid.
 import csv
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.emotions import ALL_EMOTIONS, EmotionSelection
 from pipeline.data.fer2013 import (
     COLUMNS,
     DTYPES,
-    EMOTIONS,
     PIXELS,
     SIDE,
     USAGES,
     Table,
-    parse_emotion,
     parse_usage,
 )
 
@@ -47,14 +46,18 @@ class CsvLayout:
         positions: Index of each column to read among the fields of a line.
         n_fields: Fields per line.
         separator: Between the fields.
+        emotions: What the values of the column emotion may be.
     """
 
     positions: dict[str, int]
     n_fields: int
     separator: str = ","
+    emotions: EmotionSelection = ALL_EMOTIONS
 
 
-def parse_header(header: bytes, columns: tuple[str, ...], path: Path) -> CsvLayout:
+def parse_header(
+    header: bytes, columns: tuple[str, ...], path: Path, emotions: EmotionSelection = ALL_EMOTIONS
+) -> CsvLayout:
     """Find `columns` in the first line of a CSV; Usage may be missing.
 
     Raises:
@@ -75,7 +78,8 @@ def parse_header(header: bytes, columns: tuple[str, ...], path: Path) -> CsvLayo
             raise ValueError(f"{path} has two columns {name}; its first line is {found}.")
         if name not in positions and name not in OPTIONAL_COLUMNS:
             raise ValueError(f"{path} has no column {name}; its first line is {found}.")
-    return CsvLayout({name: positions[name][0] for name in columns if name in positions}, n_fields, separator)
+    found_columns = {name: positions[name][0] for name in columns if name in positions}
+    return CsvLayout(found_columns, n_fields, separator, emotions)
 
 
 def _detect_separator(
@@ -142,7 +146,7 @@ def parse_regular_block(block: bytes, layout: CsvLayout) -> Table | None:
         return None
     table = {"pixels": pixels.reshape(SHAPES["pixels"])}
     for name in layout.positions.keys() - {"pixels"}:
-        values = _parse_labels(block, field_ends, layout.positions[name], name)
+        values = _parse_labels(block, field_ends, layout.positions[name], name, layout.emotions)
         if None in values:
             return None
         table[name] = np.array(values, DTYPES[name])
@@ -191,19 +195,21 @@ def _parse_gray_levels(
     return None if has_overflow else pixels
 
 
-def _parse_labels(block: bytes, field_ends: np.ndarray, position: int, name: str) -> list[int | str | None]:
+def _parse_labels(
+    block: bytes, field_ends: np.ndarray, position: int, name: str, emotions: EmotionSelection
+) -> list[int | str | None]:
     """Return the value of the field `name` at `position` of each line; None for a field that is invalid."""
     # A field starts after the end of the previous one; the first field after the end of the previous line.
     previous_ends = field_ends[:, position - 1] if position else np.append(-1, field_ends[:-1, -1])
     spans = zip(previous_ends.tolist(), field_ends[:, position].tolist(), strict=True)
-    return [_find_value(name, block[start + 1 : end]) for start, end in spans]
+    return [_find_value(name, block[start + 1 : end], emotions) for start, end in spans]
 
 
 @lru_cache(maxsize=1024)
-def _find_value(name: str, text: bytes) -> int | str | None:
+def _find_value(name: str, text: bytes, emotions: EmotionSelection) -> int | str | None:
     """Return the label or the Usage that a field stands for, or None."""
     value = WHOLE_FLOAT_ENDING.sub(b"", text.strip()).decode("utf-8", "replace")
-    return parse_emotion(value) if name == "emotion" else parse_usage(value)
+    return emotions.find_label(value) if name == "emotion" else parse_usage(value)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -232,7 +238,7 @@ def parse_lines(block: bytes, layout: CsvLayout, path: Path, first_row: int) -> 
             )
             raise _row_error(path, row, "columns", reason)
         for name, position in layout.positions.items():
-            parse = _parse_pixels if name == "pixels" else _parse_label
+            parse = _parse_pixels if name == "pixels" else partial(_parse_label, emotions=layout.emotions)
             columns[name].append(parse(fields[position].strip(), path, row, name))
     return {name: np.array(values, DTYPES[name]).reshape(SHAPES[name]) for name, values in columns.items()}
 
@@ -255,13 +261,13 @@ def _parse_pixels(text: bytes, path: Path, row: int, name: str) -> list[int]:
     return pixels
 
 
-def _parse_label(text: bytes, path: Path, row: int, name: str) -> int | str:
+def _parse_label(text: bytes, path: Path, row: int, name: str, emotions: EmotionSelection) -> int | str:
     """Parse an emotion or a Usage."""
-    value = _find_value(name, text)
+    value = _find_value(name, text, emotions)
     if value is None:
         legal = f"one of {', '.join(USAGES)}"
         if name == "emotion":
-            legal = f"a whole number from 0 to {len(EMOTIONS) - 1} or one of {', '.join(EMOTIONS)}"
+            legal = emotions.describe()
         raise _row_error(path, row, name, f"{_quote(text)} is not {legal}.")
     return value
 

@@ -14,12 +14,11 @@ import re
 
 import numpy as np
 
-from pipeline.workflow.formatting import format_count
+from pipeline.workflow.formatting import format_count, shell_quote
 
 Emotions = tuple[str, ...]  # names of the classes; a label is an index into them
 
 EMOTIONS: Emotions = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
-LABELS = {str(label): label for label in range(len(EMOTIONS))}
 USAGES = ("Training", "PublicTest", "PrivateTest")
 SPLITS = dict(zip(USAGES, ("train", "validation", "test"), strict=True))
 COLUMNS = ("emotion", "pixels", "Usage")
@@ -33,10 +32,7 @@ DTYPES = {"emotion": np.dtype(np.uint8), "pixels": np.dtype(np.uint8), "Usage": 
 SIDE = 48  # pixels, height and width of a face
 PIXELS = SIDE * SIDE  # per face
 
-# Other names of emotions and splits, of columns and folders, without separators and in lower case.
-EMOTION_NAMES = {name.lower(): label for label, name in enumerate(EMOTIONS)}
-EMOTION_NAMES |= {"anger": 0, "disgusted": 1, "fearful": 2, "afraid": 2, "scared": 2}
-EMOTION_NAMES |= {"happiness": 3, "joy": 3, "joyful": 3, "sadness": 4, "surprised": 5, "neutrality": 6}
+# Other names of splits, of columns and folders, without separators and in lower case.
 USAGE_NAMES = dict.fromkeys(("training", "train", "trainset", "fer2013train"), "Training")
 USAGE_NAMES |= dict.fromkeys(
     ("publictest", "validation", "valid", "val", "dev", "fer2013valid"), "PublicTest"
@@ -46,24 +42,20 @@ USAGE_NAMES |= dict.fromkeys(("privatetest", "test", "testing", "testset", "fer2
 Table = dict[str, np.ndarray]
 
 
-def parse_emotion(text: str) -> int | None:
-    """Return the label that a number or name such as "3", "Happy", "HAPPINESS" or "3_happy" stands for, or None."""
-    if text in LABELS:
-        return LABELS[text]
-    return EMOTION_NAMES.get(_normalize(re.sub(r"^\d+[\W_]*", "", text)))
-
-
 def parse_usage(text: str) -> str | None:
     """Return the Usage that a name such as "PublicTest", "val" or "Test" stands for, or None."""
-    return USAGE_NAMES.get(_normalize(text))
-
-
-def _normalize(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.lower())
+    return USAGE_NAMES.get(re.sub(r"[\W_]+", "", text.lower()))
 
 
 def validate_table(table: Table, origin: str, emotions: Emotions = EMOTIONS) -> None:
     """Raise ValueError unless all splits contain faces of all emotions; `origin` names the data set."""
+    present = set(table["emotion"].tolist())
+    if missing := [name for label, name in enumerate(emotions) if label not in present]:
+        others = " ".join(shell_quote(name) for name in emotions if name not in missing)
+        raise ValueError(
+            f"{origin} has no face of {' and '.join(missing)}; each split needs all emotions, because the networks "
+            f"have an output for each. Add faces of it, or choose the emotions: --emotions {others}"
+        )
     for usage, counts in zip(USAGES, count_faces(table["emotion"], table["Usage"], emotions), strict=True):
         if counts.sum() == 0:
             raise ValueError(
@@ -72,30 +64,39 @@ def validate_table(table: Table, origin: str, emotions: Emotions = EMOTIONS) -> 
         for emotion, count in zip(emotions, counts, strict=True):
             if count == 0:
                 raise ValueError(
-                    f"{origin} has no face of {emotion} among the {usage} rows; each split needs all seven "
-                    "emotions, because the networks here have an output for each. Add faces of it."
+                    f"{origin} has no face of {emotion} among the {usage} rows; each split needs all emotions, "
+                    "because the networks have an output for each. Add faces of it, or leave it out by --emotions."
                 )
 
 
-def name_data_set(emotion: np.ndarray, origin: str) -> str:
+def name_data_set(emotion: np.ndarray, origin: str, emotions: Emotions = EMOTIONS) -> str:
     """Name a data set as what it is: FER2013 or a part of it, by its number of faces per emotion, or by its origin.
 
     Args:
-        emotion: (N,) integers, indices into EMOTIONS.
+        emotion: (N,) integers, indices into `emotions`.
         origin: Name of its file or folder.
+        emotions: Names of the emotions; other ones than all of FER2013's, in its order, are counted in the name.
     """
-    counts = np.bincount(emotion, minlength=len(EMOTIONS))
+    counts = np.bincount(emotion, minlength=len(emotions))
+    in_official = [EMOTIONS.index(name) for name in emotions if name in EMOTIONS]
+    size = describe_size(len(emotion), "face", emotions)
     for n_splits in range(len(USAGES), 0, -1):
         usages = USAGES[:n_splits]
-        if np.array_equal(counts, np.sum([OFFICIAL_COUNTS[usage] for usage in usages], axis=0)):
+        official = np.sum([OFFICIAL_COUNTS[usage] for usage in usages], axis=0)[in_official]
+        if np.array_equal(counts, official):
             name = "FER2013" if usages == USAGES else f"FER2013's {' and '.join(usages)} rows"
-            return f"{name} ({origin}, {format_count(len(emotion), 'face')})"
-    return f"{origin} ({format_count(len(emotion), 'face')})"
+            return f"{name} ({origin}, {size})"
+    return f"{origin} ({size})"
+
+
+def describe_size(n_faces: int, noun: str, emotions: Emotions) -> str:
+    """Return the number of faces and, unless the emotions are FER2013's, of emotions: "9,000 faces, 5 emotions"."""
+    return format_count(n_faces, noun) + (f", {len(emotions)} emotions" if emotions != EMOTIONS else "")
 
 
 def is_fer2013(label: str) -> bool:
-    """Return whether a data set with this name, of `name_data_set`, is FER2013 or a part of it."""
-    return re.fullmatch(r"FER2013('s .+ rows)? \(.+, [\d,]+ faces\)", label) is not None
+    """Return whether a data set with this name, of `name_data_set`, is FER2013 or splits or emotions of it."""
+    return re.fullmatch(r"FER2013('s .+ rows)? \(.+, [\d,]+ faces(, \d+ emotions)?\)", label) is not None
 
 
 def count_faces(emotion: np.ndarray, usage: np.ndarray, emotions: Emotions = EMOTIONS) -> np.ndarray:

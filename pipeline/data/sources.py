@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.data.csv_file import CSV_ENDINGS, FER2013_STEMS, NoCsvError, find_csv, stem
 from pipeline.data.csv_reader import has_columns, read_csv
+from pipeline.data.emotions import ALL_EMOTIONS, EmotionSelection
 from pipeline.data.fer2013 import COLUMNS, USAGES, Table, parse_usage
 from pipeline.data.image_archive import extract_images, list_images
 from pipeline.data.image_folder import find_images, find_label, read_image_folder
@@ -52,19 +53,22 @@ class DataSource:
         """A short name for messages."""
         return " and ".join(f"{path.name}/" if path.is_dir() else path.name for path in self.dependencies)
 
-    def read(self) -> tuple[Table, str, DataForm]:
-        """Return the table, a note on what was passed over, which may be empty, and the form that was read."""
+    def read(self, emotions: EmotionSelection = ALL_EMOTIONS) -> tuple[Table, str, DataForm]:
+        """Return the table, a note on what was passed over, which may be empty, and the form that was read.
+
+        The table has the faces of emotions that are to be left out, too.
+        """
         if self.parts and self.parts[0].is_file():
-            return _read_split_files(self.parts), self.note, "CSV files of the splits"
+            return _read_split_files(self.parts, emotions), self.note, "CSV files of the splits"
         if self.path.is_dir():
-            return *read_image_folder(self.path, self.parts), "images"
+            return *read_image_folder(self.path, self.parts, emotions), "images"
         try:
-            return read_csv(self.path), self.note, "CSV"
+            return read_csv(self.path, emotions=emotions), self.note, "CSV"
         except NoCsvError:
-            return *_read_image_archive(self.path), "images"
+            return *_read_image_archive(self.path, emotions), "images"
 
 
-def resolve(path: Path) -> DataSource:
+def resolve(path: Path, emotions: EmotionSelection = ALL_EMOTIONS) -> DataSource:
     """Return the data set at a path that the user names: a file, or a folder with a CSV or images in it.
 
     A CSV with one of FER2013's names is preferred to images, and images to another CSV.
@@ -77,7 +81,7 @@ def resolve(path: Path) -> DataSource:
     if not path.is_dir():
         return DataSource(path)
     csv_path = find_csv(path, FER2013_STEMS)
-    if csv_path is None and not _has_images(path):
+    if csv_path is None and not _has_images(path, emotions):
         csv_path = find_csv(path)
     return _add_split_files(csv_path) if csv_path else DataSource(path)
 
@@ -90,22 +94,23 @@ def list_candidates(root: Path) -> list[Path]:
     return [existing.get(name.lower(), root / name) for name in names]
 
 
-def find_beside(root: Path) -> list[DataSource]:
+def find_beside(root: Path, emotions: EmotionSelection = ALL_EMOTIONS) -> list[DataSource]:
     """Return the data sets among `list_candidates`, the first preferred."""
-    return list(_find_beside(root))
+    return list(_find_beside(root, emotions))
 
 
-def _find_beside(root: Path) -> Iterator[DataSource]:
+def _find_beside(root: Path, emotions: EmotionSelection) -> Iterator[DataSource]:
     split_folders = tuple(path for path in sorted(root.iterdir()) if path.is_dir() and parse_usage(path.name))
     for path in list_candidates(root):
         if path.name.lower() in (*SPLIT_FOLDERS, IMAGE_ARCHIVE):
             continue
-        if path.is_file() or (path.is_dir() and (find_csv(path) or _has_images(path))):
-            yield _add_split_files(path) if path.is_file() else resolve(path)
-    if split_folders and _has_images(root, split_folders):
+        if path.is_file() or (path.is_dir() and (find_csv(path) or _has_images(path, emotions))):
+            yield _add_split_files(path) if path.is_file() else resolve(path, emotions)
+    if split_folders and _has_images(root, emotions, split_folders):
         yield DataSource(root, split_folders)
     images = list_images(root / IMAGE_ARCHIVE) if (root / IMAGE_ARCHIVE).is_file() else []
-    if any(find_label(name.split("/")[:-1]) is not None for name in images):
+    labels = (find_label(name.split("/")[:-1], emotions) for name in images)
+    if any(label is not None and emotions.is_chosen(label) for label in labels):
         yield DataSource(root / IMAGE_ARCHIVE)
 
 
@@ -131,22 +136,22 @@ def _add_split_files(path: Path) -> DataSource:
     return DataSource(path.parent, (path, *labeled), note) if labeled else DataSource(path, note=note)
 
 
-def _read_split_files(paths: tuple[Path, ...]) -> Table:
+def _read_split_files(paths: tuple[Path, ...], emotions: EmotionSelection) -> Table:
     """Read a CSV for each split, whose name says which one it is."""
     tables = []
     for path in paths:
-        table = read_csv(path, ("emotion", "pixels"))
+        table = read_csv(path, ("emotion", "pixels"), emotions)
         tables.append(table | {"Usage": np.full(len(table["emotion"]), parse_usage(stem(path.name)))})
     return sort_by_split({name: np.concatenate([table[name] for table in tables]) for name in COLUMNS})
 
 
-def _read_image_archive(path: Path) -> tuple[Table, str]:
+def _read_image_archive(path: Path, emotions: EmotionSelection) -> tuple[Table, str]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / path.name
         if not extract_images(path, folder):
             raise NoCsvError(f"{path} contains neither a CSV of faces nor images.")
-        return read_image_folder(folder)
+        return read_image_folder(folder, emotions=emotions)
 
 
-def _has_images(root: Path, folders: tuple[Path, ...] = ()) -> bool:
-    return next(find_images(root, folders), None) is not None
+def _has_images(root: Path, emotions: EmotionSelection, folders: tuple[Path, ...] = ()) -> bool:
+    return any(emotions.is_chosen(label) for _, _, label in find_images(root, folders, emotions))

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.data.fer2013 import DTYPES, EMOTIONS, SPLITS, USAGES, Table
+from pipeline.data.fer2013 import DTYPES, EMOTIONS, SPLITS, USAGES, Emotions, Table
 
 Percentages = tuple[int, int, int]  # of train, validation and test
 
 
-def fill_splits(table: Table, percentages: Percentages, seed: int, origin: str) -> tuple[Table, str]:
+def fill_splits(
+    table: Table, percentages: Percentages, seed: int, origin: str, emotions: Emotions = EMOTIONS
+) -> tuple[Table, str]:
     """Hold faces out of train for each split that is missing; without any split, all faces count as train.
 
     Of each emotion about the same share is held out, and equal images stay on one side.
@@ -18,6 +20,7 @@ def fill_splits(table: Table, percentages: Percentages, seed: int, origin: str) 
         percentages: A missing split gets this share of the faces of train.
         seed: Seed of the choice.
         origin: Name of the data set, for messages.
+        emotions: Names of the emotions, for messages.
 
     Returns:
         The table, sorted by split if faces were held out, and a note on what was done, empty if nothing was.
@@ -35,7 +38,7 @@ def fill_splits(table: Table, percentages: Percentages, seed: int, origin: str) 
     if not missing or not len(pool):
         return table, ""
     shares = {name: percentages[USAGES.index(name)] / 100 for name in missing}
-    usage[pool] = _hold_out(table["pixels"][pool], table["emotion"][pool], shares, seed, origin)
+    usage[pool] = _hold_out(table["pixels"][pool], table["emotion"][pool], shares, seed, origin, emotions)
     held_out = " and ".join(f"{np.count_nonzero(usage == name):,} for {SPLITS[name]}" for name in missing)
     lacks = f"no {' and no '.join(SPLITS[name] for name in missing)} split" if has_splits else "no splits"
     note = (
@@ -52,7 +55,12 @@ def sort_by_split(table: Table) -> Table:
 
 
 def _hold_out(
-    pixels: np.ndarray, emotion: np.ndarray, shares: dict[str, float], seed: int, origin: str
+    pixels: np.ndarray,
+    emotion: np.ndarray,
+    shares: dict[str, float],
+    seed: int,
+    origin: str,
+    emotions: Emotions,
 ) -> np.ndarray:
     """Return the Usage of N faces of train, of which `shares` go to other splits, (N,) str."""
     image, _ = pd.factorize(pd.Series([face.tobytes() for face in pixels]))
@@ -63,7 +71,7 @@ def _hold_out(
         images = rng.permutation(np.flatnonzero(label == present))
         if len(images) <= len(shares):
             raise ValueError(
-                f"{origin} has {len(images)} different faces of {EMOTIONS[present]}, too few to hold one out for "
+                f"{origin} has {len(images)} different faces of {emotions[present]}, too few to hold one out for "
                 f"{' and '.join(SPLITS[name] for name in shares)}. Add faces of it."
             )
         start = 0

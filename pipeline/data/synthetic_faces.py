@@ -15,7 +15,7 @@ from pipeline.data.facial_actions import (
     FACE_PARTS,
     PROTOTYPE_MATRICES,
 )
-from pipeline.data.fer2013 import SIDE
+from pipeline.data.fer2013 import EMOTIONS, SIDE, Emotions
 
 BATCH_SIZE = 64  # faces rendered at once: few enough for a layer (0.6 MB) to stay in the processor's cache
 
@@ -55,6 +55,15 @@ ATTRIBUTE_PROBABILITIES: dict[str, float] = {
     "bald": 0.08, "bearded": 0.20, "moustache": 0.06, "glasses": 0.12,
     "hand": 0.04, "strand": 0.04, "bar": 0.015,
 }  # fmt: skip
+
+
+def check_drawable(emotions: Emotions) -> None:
+    """Raise ValueError for other emotions than FER2013's seven."""
+    if others := [name for name in emotions if name not in EMOTIONS]:
+        raise ValueError(
+            f"There are no synthetic faces of {' and '.join(others)}, only of {', '.join(EMOTIONS)}. Pass a data set: "
+            "--dataset path/to/a/file/or/folder"
+        )
 
 
 def draw_faces(emotion: np.ndarray, seed: int) -> np.ndarray:

@@ -81,7 +81,7 @@ def evaluate(predictions: Predictions, n_bins: int) -> dict[str, Any]:
         "mean_recall": float(balanced_accuracy_score(labels, predicted)),
         "recall": dict(zip(predictions.emotions, recall.tolist(), strict=True)),
         "macro_f1": float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
-        "top_2_accuracy": float(top_k_accuracy_score(labels, predictions.probabilities, k=2, labels=classes)),
+        "top_2_accuracy": top_2_accuracy(predictions),
         "expected_calibration_error": expected_calibration_error(predictions, n_bins),
     }
 
@@ -103,6 +103,15 @@ def accuracy_interval(n_correct: int, n: int) -> tuple[float, float]:
 
     interval = binomtest(n_correct, n).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def top_2_accuracy(predictions: Predictions) -> float:
+    """Return the share of the faces whose label is among the two most probable emotions."""
+    if len(predictions.emotions) == 2:  # for which scikit-learn expects one score
+        return 1.0
+    return float(
+        top_k_accuracy_score(predictions.labels, predictions.probabilities, k=2, labels=predictions.classes)
+    )
 
 
 def cross_entropy(predictions: Predictions) -> float:

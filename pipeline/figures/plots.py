@@ -1,6 +1,7 @@
 """Draw figures in one style and save them with a footer that names their data."""
 
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ warnings.filterwarnings("ignore", message="Glyph .* missing from", category=User
 TRAIN_COLOR, VALIDATION_COLOR = "#0072B2", "#D55E00"
 INK, FAINT, ALERT = "#222222", "#666666", "#B00020"  # text, secondary text, warnings
 MAX_GAP_S = 0.5  # a face's curves are interrupted where it was not detected for longer
+MAX_TICK_LETTERS = 42  # of the labels below half a page; FER2013's emotions have 39
 MIN_LABELED = 0.05  # smallest probability whose bar gets a number
 MIN_INSIDE = 0.7  # smallest probability whose number fits inside its bar
 
@@ -135,6 +137,12 @@ def draw_face(axes: Axes, pixels: np.ndarray, title: str = "", color: str = INK)
     axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=white, interpolation="nearest")
     axes.set_title(title, fontsize=8.5, color=color, weight="normal", pad=3, parse_math=False)
     axes.set_axis_off()
+
+
+def fit_tick_labels(axes: Axes, names: Sequence[str]) -> None:
+    """Turn the labels of the x-axis where these names would overlap."""
+    if sum(map(len, names)) > MAX_TICK_LETTERS:
+        plt.setp(axes.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
 
 
 def draw_gallery(rows: list[tuple[str, list[FacePanel]]]) -> Figure:

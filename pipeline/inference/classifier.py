@@ -3,7 +3,7 @@
     from pipeline.inference.classifier import EmotionClassifier
 
     classifier = EmotionClassifier("models/Compact_votes.tflite")
-    probabilities = classifier.predict_proba(faces)  # faces (N, 48, 48) uint8 -> (N, 7), in the order of EMOTIONS
+    probabilities = classifier.predict_proba(faces)  # faces (N, 48, 48) uint8 -> (N, K), of classifier.emotions
 
 The first prediction of a LiteRT or ONNX file comes a quarter of a second after Python starts; importing TensorFlow
 alone takes seconds. `python3 benchmarks/inference.py` measures it.
@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS, SIDE
+from pipeline.data.fer2013 import EMOTIONS, SIDE, Emotions
 from pipeline.data.pixels import to_float
 from pipeline.evaluation.tta import average_predictions
-from pipeline.models import model_zoo
+from pipeline.models import model_labels, model_zoo
 from pipeline.workflow.logging import suppress_output
 
-PredictFunction = Callable[[np.ndarray], np.ndarray]  # (N, 48, 48, 1) uint8 -> (N, 7) float32 probabilities
+PredictFunction = Callable[[np.ndarray], np.ndarray]  # (N, 48, 48, 1) uint8 -> (N, K) float32 probabilities
+Loader = Callable[[Path], tuple[PredictFunction, Emotions]]  # the emotions that the file names, perhaps none
 MAX_BATCH_SIZE = 256  # faces; larger batches are no faster and need more memory
 
 
@@ -34,27 +35,33 @@ class EmotionClassifier:
     Args:
         model: The file, the folder, or the network.
         trust: Load a SavedModel that no model card describes. It may do, while it is loaded, what its author wants.
+        emotions: Names of a Keras network's outputs. A file's are those that it or else its model card names, or else
+            FER2013's seven.
+
+    Attributes:
+        emotions: The names of the K emotions that it predicts, in the order of its outputs.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If the format's package is not installed.
-        ValueError: If the file does not match its model card, is not a model, or takes other inputs than 48x48 faces;
-            or if it is a SavedModel of an unknown author.
+        ValueError: If the file does not match its model card, is not a model, takes other inputs than 48x48 faces, or
+            has another number of outputs than of emotions; or if it is a SavedModel of an unknown author.
     """
 
-    def __init__(self, model: str | Path | Any, *, trust: bool = False):
+    def __init__(self, model: str | Path | Any, *, trust: bool = False, emotions: Emotions = EMOTIONS):
         if isinstance(model, str | Path):
             self.path = Path(model).expanduser()
             with suppress_output():  # LiteRT prints the kernels that it uses
-                self._predict = self._load(trust)
+                self._predict, named = self._load(trust)
+                self.emotions: Emotions = named or model_zoo.read_card_labels(self.path) or EMOTIONS
                 self._check_shapes()
         else:
-            self.path = Path(model.name)
+            self.path, self.emotions = Path(model.name), emotions
             self._predict = wrap_keras_model(model)
             self._check_shapes()
 
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
-        """Predict probabilities (N, 7) float32 in the order of EMOTIONS.
+        """Predict probabilities (N, K) float32 in the order of `emotions`.
 
         Args:
             faces: (N, 48, 48) or (N, 48, 48, 1) uint8, from black 0 to white 255.
@@ -66,7 +73,7 @@ class EmotionClassifier:
             )
         return average_predictions(self._predict_in_batches, faces.reshape(-1, SIDE, SIDE, 1), tta)
 
-    def _load(self, trust: bool) -> PredictFunction:
+    def _load(self, trust: bool) -> tuple[PredictFunction, Emotions]:
         suffix = "" if self.path.is_dir() else self.path.suffix  # a folder's name may have a dot
         if suffix not in LOADERS:
             formats = ", ".join(filter(None, LOADERS))
@@ -86,21 +93,22 @@ class EmotionClassifier:
             probabilities = self._predict(np.zeros((2, SIDE, SIDE, 1), np.uint8))
         except Exception as error:  # each runtime has its own types of error
             raise ValueError(f"{self.path} does not take {SIDE}x{SIDE} faces: {first_line(error)}") from error
-        if probabilities.shape != (2, len(EMOTIONS)):
+        if probabilities.shape != (2, len(self.emotions)):
             raise ValueError(
-                f"{self.path} returns {probabilities.shape[1:]} for a face, but must return {len(EMOTIONS)} "
-                "probabilities."
+                f"{self.path} returns {probabilities.shape[1:]} for a face, but must return {len(self.emotions)} "
+                f"probabilities: {', '.join(self.emotions)}. If it predicts other emotions, keep the model card of "
+                "step 13, a .json file, beside it."
             )
 
     def _predict_in_batches(self, faces: np.ndarray) -> np.ndarray:
         faces = np.ascontiguousarray(faces)
         if len(faces) <= MAX_BATCH_SIZE:
-            return self._predict(faces) if len(faces) else np.empty((0, len(EMOTIONS)), np.float32)
+            return self._predict(faces) if len(faces) else np.empty((0, len(self.emotions)), np.float32)
         starts = range(0, len(faces), MAX_BATCH_SIZE)
         return np.concatenate([self._predict(faces[start : start + MAX_BATCH_SIZE]) for start in starts])
 
 
-def load_litert(path: Path) -> PredictFunction:
+def load_litert(path: Path) -> tuple[PredictFunction, Emotions]:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -122,10 +130,10 @@ def load_litert(path: Path) -> PredictFunction:
         interpreter.invoke()
         return interpreter.get_tensor(output_details["index"])
 
-    return predict
+    return predict, model_labels.read_litert_labels(path)
 
 
-def load_onnx(path: Path) -> PredictFunction:
+def load_onnx(path: Path) -> tuple[PredictFunction, Emotions]:
     try:
         import onnxruntime
     except ImportError as error:
@@ -135,13 +143,14 @@ def load_onnx(path: Path) -> PredictFunction:
     except Exception as error:  # ONNX Runtime has a class of its own for each kind of failure
         raise ValueError(f"{path} is not an ONNX model, or is truncated: {first_line(error)}") from error
     input_name = session.get_inputs()[0].name
-    return lambda faces: session.run(None, {input_name: faces})[0]
+    labels = session.get_modelmeta().custom_metadata_map.get("labels", "")
+    return lambda faces: session.run(None, {input_name: faces})[0], tuple(filter(None, labels.split(",")))
 
 
-def load_keras(path: Path) -> PredictFunction:
+def load_keras(path: Path) -> tuple[PredictFunction, Emotions]:
     from pipeline.models import serialization
 
-    return wrap_keras_model(serialization.load_model(path))
+    return wrap_keras_model(serialization.load_model(path)), model_labels.read_keras_labels(path)
 
 
 def wrap_keras_model(model: Any) -> PredictFunction:
@@ -149,7 +158,7 @@ def wrap_keras_model(model: Any) -> PredictFunction:
     return lambda faces: model.predict_on_batch(to_float(faces))
 
 
-def load_saved_model(path: Path) -> PredictFunction:
+def load_saved_model(path: Path) -> tuple[PredictFunction, Emotions]:
     import tensorflow as tf
 
     try:
@@ -161,10 +170,10 @@ def load_saved_model(path: Path) -> PredictFunction:
     def predict(faces: np.ndarray, saved_model: Any = saved_model) -> np.ndarray:  # it holds the weights
         return serve(faces).numpy()
 
-    return predict
+    return predict, model_labels.read_saved_model_labels(path)
 
 
-LOADERS = {
+LOADERS: dict[str, Loader] = {
     ".tflite": load_litert,
     ".onnx": load_onnx,
     ".keras": load_keras,

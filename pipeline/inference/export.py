@@ -20,15 +20,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS, SIDE
+from pipeline.data.fer2013 import EMOTIONS, SIDE, Emotions
 from pipeline.inference.classifier import EmotionClassifier, first_line
-from pipeline.models import serialization
+from pipeline.models import model_labels, serialization
 from pipeline.models.backend import keras
 from pipeline.workflow.fingerprint import compute_folder_sha256, compute_sha256
 from pipeline.workflow.logging import suppress_output
 
 FormatName = Literal["keras", "h5", "litert", "litert_float16", "litert_int8", "onnx", "saved_model"]
-LABELS = "\n".join(EMOTIONS) + "\n"
 BENCHMARK_BATCH_SIZE = 256  # faces
 
 
@@ -38,24 +37,26 @@ class Format:
 
     Attributes:
         suffix: Appended to the name of the file.
-        write: write(model, path, calibration_faces)
+        write: write(model, path, calibration_faces, emotions)
         max_difference: Largest difference of a probability.
         max_accuracy_loss: Where above 0, it is checked instead of max_difference.
         packages: Packages beyond the dependencies in pyproject.toml.
     """
 
     suffix: str
-    write: Callable[[keras.Model, Path, np.ndarray], None]
+    write: Callable[[keras.Model, Path, np.ndarray, Emotions], None]
     max_difference: float = 1e-4
     max_accuracy_loss: float = 0.0
     packages: tuple[str, ...] = ()
 
 
-def write_keras(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
-    serialization.save_model(model, path)
+def write_keras(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
+    serialization.save_model(model, path, emotions)
 
 
-def write_litert(model: keras.Model, path: Path, calibration: np.ndarray, **options: Any) -> None:
+def write_litert(
+    model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions, **options: Any
+) -> None:
     """Write a LiteRT file; `options` are attributes of tf.lite.TFLiteConverter."""
     # Not export(format="litert"), which Keras 3.12 and older, the last for Python 3.10, do not have.
     import tensorflow as tf
@@ -67,18 +68,18 @@ def write_litert(model: keras.Model, path: Path, calibration: np.ndarray, **opti
             setattr(converter, name, value)
         path.write_bytes(converter.convert())
     with zipfile.ZipFile(path, "a") as archive:  # LiteRT reads associated files from an archive at the end
-        archive.writestr("labels.txt", LABELS)
+        archive.writestr(model_labels.LABELS_FILE, model_labels.format_labels(emotions))
 
 
-def write_litert_float16(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
+def write_litert_float16(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
     import tensorflow as tf
 
     optimizations = [tf.lite.Optimize.DEFAULT]
     target_spec = tf.lite.TargetSpec(supported_types=[tf.float16])
-    write_litert(model, path, calibration, optimizations=optimizations, target_spec=target_spec)
+    write_litert(model, path, calibration, emotions, optimizations=optimizations, target_spec=target_spec)
 
 
-def write_litert_int8(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
+def write_litert_int8(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
     import tensorflow as tf
 
     def iterate_faces() -> Iterator[list[np.ndarray]]:
@@ -86,23 +87,25 @@ def write_litert_int8(model: keras.Model, path: Path, calibration: np.ndarray) -
             yield [face[np.newaxis]]
 
     optimizations = [tf.lite.Optimize.DEFAULT]
-    write_litert(model, path, calibration, optimizations=optimizations, representative_dataset=iterate_faces)
+    options = {"optimizations": optimizations, "representative_dataset": iterate_faces}
+    write_litert(model, path, calibration, emotions, **options)
 
 
-def write_onnx(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
+def write_onnx(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
     import onnx
 
     add_rescaling(model).export(str(path), format="onnx", verbose=False)
     exported = onnx.load(path)
-    onnx.helper.set_model_props(exported, {"labels": ",".join(EMOTIONS)})
+    onnx.helper.set_model_props(exported, {"labels": ",".join(emotions)})
     onnx.save(exported, path)
 
 
-def write_saved_model(model: keras.Model, path: Path, calibration: np.ndarray) -> None:
+def write_saved_model(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
     add_rescaling(model).export(str(path), format="tf_saved_model", verbose=False)
-    assets = path / "assets.extra"
+    assets = path / model_labels.SAVED_MODEL_ASSETS
     assets.mkdir()
-    (assets / "labels.txt").write_text(LABELS, encoding="utf-8")
+    labels = model_labels.format_labels(emotions)
+    (assets / model_labels.LABELS_FILE).write_bytes(labels.encode("utf-8"))
 
 
 FORMATS: dict[FormatName, Format] = {
@@ -136,6 +139,7 @@ def export_checked(
     labels: np.ndarray,
     expected: np.ndarray,
     calibration: np.ndarray,
+    emotions: Emotions = EMOTIONS,
 ) -> dict[str, Any]:
     """Export a model, load the file in its runtime, and keep it if its predictions match the model's.
 
@@ -145,8 +149,9 @@ def export_checked(
         path: The file, or for a SavedModel the folder, which does not exist yet. It is deleted after an error.
         faces: (N, 48, 48, 1) uint8, on which the predictions are compared.
         labels: (N,) int, their emotions.
-        expected: (N, 7), the network's own probabilities.
+        expected: (N, K), the network's own probabilities.
         calibration: Training faces, uint8, from which int8 quantization takes its ranges.
+        emotions: The names of the K outputs, which are stored in the file.
 
     Returns:
         The measurements: differences, accuracy, speed, size and checksum.
@@ -162,7 +167,7 @@ def export_checked(
     with explain_failure(path):
         with suppress_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters use deprecated functions
-            export_format.write(model, path, calibration)
+            export_format.write(model, path, calibration, emotions)
             classifier = EmotionClassifier(path, trust=True)  # the card is written at the end
         comparison = compare_predictions(classifier.predict_proba(faces), expected, labels)
         accuracy_loss = float(np.mean(expected.argmax(axis=1) == labels)) - comparison["accuracy"]

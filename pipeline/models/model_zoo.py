@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.data.fer2013 import Emotions
 from pipeline.data.pixels import to_float
 from pipeline.workflow.fingerprint import compute_folder_sha256, compute_sha256
 from pipeline.workflow.steps import ROOT
@@ -43,6 +44,21 @@ def read_model_card(path: Path) -> dict[str, Any] | None:
         if card and (card_path == path.with_suffix(".json") or path.name in card["formats"]):
             return card
     return None
+
+
+def read_card_labels(path: Path) -> Emotions:
+    """Return the labels that the model card beside a file names, in the order of the outputs; empty without a card.
+
+    Raises:
+        ValueError: If the card is damaged.
+    """
+    labels = (read_model_card(path) or {}).get("labels", {})
+    try:
+        return tuple(str(labels[str(index)]) for index in range(len(labels)))
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"The model card of {path} does not number its labels from 0. Save the model again with step 13."
+        ) from error
 
 
 def verify_checksum(path: Path) -> bool:

@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.models import model_zoo
+from pipeline.data.fer2013 import EMOTIONS, Emotions
+from pipeline.models import model_labels, model_zoo
 from pipeline.models.backend import keras
 from pipeline.models.file_limits import check_file
 
@@ -43,17 +44,18 @@ def unpack(packed: PackedModel) -> keras.Model:
     return model
 
 
-def save_model(model: keras.Model, path: str | Path) -> None:
+def save_model(model: keras.Model, path: str | Path, emotions: Emotions = EMOTIONS) -> None:
     """Save a network as .keras or .h5, compiled if it is, so that older versions of Keras can load it too.
 
-    Config entries that newer versions of Keras added are left out where they have their default value.
+    Config entries that newer versions of Keras added are left out where they have their default value. The names of
+    the outputs, `emotions`, are stored in the file's metadata.
     """
     path = Path(path)
     model.save(str(path))
     if zipfile.is_zipfile(path):
-        _simplify_archive(path, model)
+        _edit_archive(path, model, emotions)
     else:
-        _simplify_hdf5(path)
+        _edit_hdf5(path, emotions)
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -80,13 +82,15 @@ def load_model(path: str | Path) -> keras.Model:
         raise ValueError(f"{path} is not a model that Keras can load: {reason}") from error
 
 
-def initialize_weights(model: keras.Model, path: str | Path) -> None:
+def initialize_weights(model: keras.Model, path: str | Path, emotions: Emotions = EMOTIONS) -> None:
     """Set the weights of a network to those of a saved network of the same architecture.
 
     Raises:
-        FileNotFoundError, ValueError: As load_model does; ValueError also for other shapes of the weights.
+        FileNotFoundError, ValueError: As load_model does; ValueError also for other shapes of the weights, and for a
+            network that predicts other emotions.
     """
     saved = load_model(path)
+    model_labels.check_labels(Path(path).expanduser(), emotions)
     shapes, saved_shapes = ([weight.shape for weight in network.weights] for network in (model, saved))
     if shapes != saved_shapes:
         raise ValueError(
@@ -110,14 +114,17 @@ def _remove_compile_config(config: Any) -> Any:
     return {key: _remove_compile_config(value) for key, value in config.items() if key != "compile_config"}
 
 
-def _simplify_archive(path: Path, model: keras.Model) -> None:
-    """Remove the new defaults from a .keras file's config.json, and complete the variables of its optimizer."""
+def _edit_archive(path: Path, model: keras.Model, emotions: Emotions) -> None:
+    """Remove the new defaults from a .keras file's config.json, complete its optimizer's variables, add the labels."""
     with zipfile.ZipFile(path) as archive:
         members = [(info, archive.read(info)) for info in archive.infolist()]
     with zipfile.ZipFile(path, "w") as archive:
         for info, content in members:
             if info.filename == "config.json":
                 content = _simplify_json(content)
+            elif info.filename == model_labels.METADATA_FILE:
+                labels = {model_labels.METADATA_KEY: emotions}
+                content = json.dumps(json.loads(content) | labels, ensure_ascii=False).encode("utf-8")
             elif info.filename == "model.weights.h5" and model.compiled:
                 content = _add_initial_variables(content, model)
             archive.writestr(info, content)
@@ -142,8 +149,8 @@ def _add_initial_variables(weights: bytes, model: keras.Model) -> bytes:
     return buffer.getvalue()
 
 
-def _simplify_hdf5(path: Path) -> None:
-    """Remove the new defaults from the configurations in an .h5 file: the network's and what it is compiled with."""
+def _edit_hdf5(path: Path, emotions: Emotions) -> None:
+    """Remove the new defaults from the configurations in an .h5 file, of network and training, and add the labels."""
     import h5py
 
     with h5py.File(path, "r+") as file:
@@ -151,6 +158,7 @@ def _simplify_hdf5(path: Path) -> None:
             file.attrs[name] = _simplify_json(file.attrs[name])
         # Keras cannot train a network after loading these, the state of an optimizer that has not been used.
         file.pop("optimizer_weights", None)
+        file.attrs[model_labels.METADATA_KEY] = list(emotions)
 
 
 def _simplify_json(config: str | bytes) -> bytes:

@@ -50,6 +50,7 @@ def compare_runs(first: Run, second: Run) -> Comparison:
         "mcnemar": mcnemar_test(before.correct, after.correct),
         "curves": overlay_curves(first, second),
         "matrix": build_difference_rows(before, after),
+        "emotions": before.emotions,
     }
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.evaluation import predict
 from pipeline.models import serialization
 from pipeline.models.backend import keras
+from pipeline.models.model_labels import check_labels
 from pipeline.training.fast_layers import build_fast_copy
 from pipeline.workflow.steps import ROOT
 
@@ -19,7 +21,11 @@ BATCH_SIZE = 512  # faces per prediction
 
 
 def distill_targets(
-    teachers: tuple[str, ...], faces: np.ndarray, targets: np.ndarray, weight: float
+    teachers: tuple[str, ...],
+    faces: np.ndarray,
+    targets: np.ndarray,
+    weight: float,
+    emotions: Emotions = EMOTIONS,
 ) -> np.ndarray:
     """Mix the teachers' mean prediction into the targets; return the targets unchanged without teachers.
 
@@ -28,13 +34,19 @@ def distill_targets(
         faces: (N, 48, 48, 1) float32 in [0, 1]; a teacher's prediction averages each face and its mirror image.
         targets: (N, K) float32 class distributions.
         weight: Weight of the teachers' prediction in [0, 1].
+        emotions: The names of the K classes.
 
     Returns:
         (N, K) float32 class distributions.
+
+    Raises:
+        ValueError: If a teacher predicts other emotions.
     """
     if not teachers:
         return targets
     models = [build_fast_copy(serialization.load_model(ROOT / path), "float32") for path in teachers]
+    for path in teachers:
+        check_labels(ROOT / path, emotions)
     progress = tqdm(
         total=len(models) * len(faces), desc="  teacher predictions", unit="face", delay=1, leave=False
     )

@@ -6,9 +6,8 @@ That is the emotion with its confidence and, on a panel beside the face, a bar f
 import cv2
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS
 from pipeline.data.image_io import LoadedImage
-from pipeline.figures.palette import EMOTION_COLORS, to_rgb
+from pipeline.figures.palette import EMOTION_COLORS, get_colors, to_rgb
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.tag_layout import (
     BAR_LENGTH,
@@ -65,39 +64,45 @@ def annotate_faces(image: np.ndarray, predictions: list[FacePrediction], bars: b
     text_size = choose_text_size(image)
     tags = place_tags(predictions, image.shape[:2], text_size, bars)
     for prediction in reversed(predictions):  # the largest last, on top
-        color = EMOTION_RGB[prediction.emotion]
+        color = get_color(prediction)
         thickness = max(2, text_size // 7)
         cv2.polylines(
             image, [box_corners(prediction)], True, color, thickness=thickness, lineType=cv2.LINE_AA
         )
     for tag in tags:
         if tag.text:
-            draw_label(image, tag, EMOTION_RGB[tag.prediction.emotion])
+            draw_label(image, tag, get_color(tag.prediction))
         else:
             draw_bars(image, tag)
 
 
 def draw_bars(image: np.ndarray, tag: Tag) -> None:
-    """Draw the number and the seven probabilities of a face on a dark panel: name, bar on a track of 100%, percent."""
+    """Draw the number and the probabilities of a face on a dark panel: name, bar on a track of 100%, percent."""
     left, top, right, bottom = tag.rectangle
     panel = image[top:bottom, left:right]
     panel[...] = cv2.addWeighted(
         panel, PANEL_TRANSPARENCY, np.full_like(panel, DARK_RGB[0]), 1 - PANEL_TRANSPARENCY, 0
     )
     size = tag.text_size
-    bar_left = left + widest_name(size) + 2 * size // 3
+    colors = get_colors(tag.prediction.emotions)
+    bar_left = left + widest_name(tag.prediction.emotions, size) + 2 * size // 3
     heading = render_text(f"Face {tag.prediction.track_id}", size)
     blend_text(image, heading, left + size // 3, top + size // 4, LIGHT_RGB)
-    lines = zip(EMOTIONS, tag.prediction.probabilities, strict=True)
-    for line, (emotion, probability) in enumerate(lines, start=1):
+    lines = zip(colors.items(), tag.prediction.probabilities, strict=True)
+    for line, ((emotion, color), probability) in enumerate(lines, start=1):
         y = top + size // 4 + line * round(LINE_HEIGHT * size)
         blend_text(image, render_text(emotion, size), left + size // 3, y, LIGHT_RGB)
         bar = slice(y + size // 4, y + size + size // 4)
         image[bar, bar_left : bar_left + BAR_LENGTH * size] = TRACK_RGB
         bar_right = bar_left + round(float(probability) * (BAR_LENGTH * size))
-        image[bar, bar_left:bar_right] = EMOTION_RGB[emotion]
+        image[bar, bar_left:bar_right] = to_rgb(color)
         percent = render_text(f"{probability:.0%}", size)
         blend_text(image, percent, right - size // 3 - percent.shape[1], y, LIGHT_RGB)
+
+
+def get_color(prediction: FacePrediction) -> RGB:
+    """Return the color of the most probable emotion of a face."""
+    return to_rgb(get_colors(prediction.emotions)[prediction.emotion])
 
 
 def draw_label(image: np.ndarray, tag: Tag, color: RGB) -> None:

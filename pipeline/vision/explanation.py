@@ -51,7 +51,7 @@ def draw_explanation(
     Returns:
         (height, width, 3) uint8 RGB.
     """
-    panel_width, panel_height = measure_panel(TEXT_SIZE)
+    panel_width, panel_height = measure_panel(predictions[0].emotions, TEXT_SIZE)
     caption_height = 2 * TEXT_SIZE
     row_height = max(TILE_SIDE + caption_height, panel_height) + MARGIN
     height, width = (

@@ -147,6 +147,7 @@ class FileClassifier:
             n_threads=n_cores // max(1, n_workers),
             time_limit_s=self.time_limit,
             with_faces=self.charts,
+            emotions=self.classifier.emotions,
         )
         return ImagePool(n_workers, settings, self.shared_classifier)
 
@@ -228,7 +229,7 @@ class FileClassifier:
             from pipeline.figures import plots
 
             name = self.copies.chart_path(path).with_suffix("").relative_to(self.results).as_posix()
-            chart = plots.plot_emotions_over_time(tracks)
+            chart = plots.plot_emotions_over_time(tracks, self.classifier.emotions)
             plots.save_figure(chart, name, self._figure_source(), is_announced=False)
 
     def _add_to_gallery(self, pixels: np.ndarray, probabilities: np.ndarray, title: str) -> None:
@@ -236,7 +237,7 @@ class FileClassifier:
             from pipeline.figures.plots import FacePanel
 
             title = printable(title)[-MAX_TITLE_LENGTH:]
-            self.first_faces.append(FacePanel(pixels, probabilities, title))
+            self.first_faces.append(FacePanel(pixels, probabilities, title, self.classifier.emotions))
 
     def save_gallery(self, show: bool = False) -> None:
         """Save a figure of the first faces with their probabilities as results/new_pictures.png.

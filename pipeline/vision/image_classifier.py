@@ -40,7 +40,7 @@ class ClassifiedImage:
     Attributes:
         rows: one for each face, or one whose note says that there is none.
         has_copy: whether an annotated copy was written.
-        faces: crop (48, 48) uint8 and probabilities (7,) float32 of each face that has an answer.
+        faces: crop (48, 48) uint8 and probabilities (K,) float32 of each face that has an answer.
     """
 
     rows: list[Row]
@@ -91,7 +91,8 @@ class ImageClassifier:
             ((row, probabilities),) = answers
             faces = [] if probabilities is None else [(face.pixels, probabilities)]
             if probabilities is not None and explanation_path:
-                prediction = FacePrediction(Face((0, 0, SIDE, SIDE), 1), probabilities, 1)
+                whole = Face((0, 0, SIDE, SIDE), 1)
+                prediction = FacePrediction(whole, probabilities, 1, self.classifier.emotions)
                 if notes := self._explain(
                     [enlarge(face.pixels)], [face.pixels], [prediction], explanation_path
                 ):
@@ -125,12 +126,12 @@ class ImageClassifier:
 def classify_crops(
     path: Path, crops: np.ndarray, classifier: Classifier, tta: int, notes: tuple[str, ...] = ()
 ) -> Iterator[tuple[Row, np.ndarray | None]]:
-    """Yield the row and the probabilities (7,) of each cropped face (N, 48, 48) uint8; None if it has no contrast."""
+    """Yield the row and the probabilities (K,) of each cropped face (N, 48, 48) uint8; None if it has no contrast."""
     all_probabilities = classifier.predict_proba(stretch_contrast(crops), tta)
     answers = zip(all_probabilities, has_contrast(crops), strict=True)
     for index, (probabilities, is_answerable) in enumerate(answers, start=1):
         if is_answerable:
-            yield crop_row(printable(path), index, probabilities, notes), probabilities
+            yield crop_row(printable(path), index, probabilities, notes, classifier.emotions), probabilities
         else:
             yield flat_row(printable(path), index), None
 

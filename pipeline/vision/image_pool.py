@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.vision import image_worker
 from pipeline.vision.image_classifier import ClassifiedImage
 from pipeline.vision.messages import receive, send, to_error
@@ -37,6 +38,7 @@ class WorkerSettings:
         n_threads: of OpenCV in it.
         time_limit_s: for each file.
         with_faces: whether to return the crops and their probabilities, too.
+        emotions: that the classifier predicts.
     """
 
     options: dict[str, Any]
@@ -44,6 +46,7 @@ class WorkerSettings:
     n_threads: int = 1
     time_limit_s: float = 60.0
     with_faces: bool = False
+    emotions: Emotions = EMOTIONS
 
 
 class ImageWorker:

@@ -15,6 +15,7 @@ from pipeline.workflow.errors import find_machine_error
 import cv2
 import numpy as np
 
+from pipeline.data.fer2013 import Emotions
 from pipeline.vision.image_classifier import ClassifiedImage, ImageClassifier
 from pipeline.vision.messages import describe_error, receive, send
 from pipeline.vision.recognition import Classifier
@@ -24,18 +25,21 @@ OOM_SCORE = b"500"  # of 1000: memory that the system lacks is taken from this p
 
 
 class RemoteClassifier:
-    """The classifier of the process that reads this one's output."""
+    """The classifier of the process that reads this one's output, with the names of its K emotions."""
+
+    def __init__(self, emotions: Emotions):
+        self.emotions = emotions
 
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
-        """Return the probabilities (N, 7) of faces (N, 48, 48) uint8."""
+        """Return the probabilities (N, K) of faces (N, 48, 48) uint8."""
         send(sys.stdout.buffer, {"tta": tta}, faces)
         return np.array(receive(sys.stdin.buffer)[0]["probabilities"], np.float32)
 
 
-def create_classifier(model: str | None) -> Classifier:
-    """Return the classifier of a file, or the one of the other process."""
+def create_classifier(model: str | None, emotions: Emotions) -> Classifier:
+    """Return the classifier of a file, or the one of the other process, which predicts `emotions`."""
     if model is None:
-        return RemoteClassifier()
+        return RemoteClassifier(emotions)
     from pipeline.inference.classifier import EmotionClassifier
 
     return EmotionClassifier(model)
@@ -59,7 +63,8 @@ def work() -> None:
     try:
         os.chdir(settings["folder"])
         cv2.setNumThreads(settings["n_threads"])
-        classifier = ImageClassifier(create_classifier(settings["model"]), **settings["options"])
+        loaded = create_classifier(settings["model"], tuple(settings["emotions"]))
+        classifier = ImageClassifier(loaded, **settings["options"])
     except Exception as error:
         send(sys.stdout.buffer, describe_error(error))
         return

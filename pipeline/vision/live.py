@@ -91,8 +91,9 @@ class LiveView:
 
     def start_recording(self) -> Path:
         """Start a recording; return its path without an extension."""
-        camera = self.camera
-        self.recorder = Recorder(self._timestamped_path(), camera.source, camera.fps, camera.open_sound)
+        camera, emotions = self.camera, self.frame_pipeline.classifier.emotions
+        path = self._timestamped_path()
+        self.recorder = Recorder(path, camera.source, camera.fps, camera.open_sound, emotions)
         return self.recorder.path
 
     def stop_recording(self) -> None:

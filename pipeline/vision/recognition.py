@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.data.pixels import stretch_contrast
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
@@ -24,8 +24,13 @@ TRAINED_MODEL = "data"  # value of --model that selects the network trained in d
 class Classifier(Protocol):
     """Anything that predicts the emotions of cropped faces: an EmotionClassifier, or a wrapper around one."""
 
+    @property
+    def emotions(self) -> Emotions:
+        """The names of the K emotions."""
+        ...
+
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
-        """Return the probabilities (N, 7) of faces (N, 48, 48) uint8."""
+        """Return the probabilities (N, K) of faces (N, 48, 48) uint8."""
         ...
 
 
@@ -35,8 +40,13 @@ class SharedClassifier:
     def __init__(self, classifier: Classifier):
         self.classifier, self.lock = classifier, threading.Lock()
 
+    @property
+    def emotions(self) -> Emotions:
+        """The names of the K emotions."""
+        return self.classifier.emotions
+
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
-        """Return the probabilities (N, 7) of faces (N, 48, 48) uint8."""
+        """Return the probabilities (N, K) of faces (N, 48, 48) uint8."""
         with self.lock:
             return self.classifier.predict_proba(faces, tta)
 
@@ -47,19 +57,21 @@ class FacePrediction:
 
     Attributes:
         face: where the face is in the image.
-        probabilities: (7,) float32, in the order of EMOTIONS.
+        probabilities: (K,) float32, one for each of `emotions`.
         track_id: counted from 1. In a single image the largest face is 1; in a video a face keeps its track_id from
             frame to frame.
+        emotions: their names.
     """
 
     face: Face
     probabilities: np.ndarray
     track_id: int
+    emotions: Emotions = EMOTIONS
 
     @property
     def emotion(self) -> str:
         """The most probable emotion."""
-        return EMOTIONS[int(self.probabilities.argmax())]
+        return self.emotions[int(self.probabilities.argmax())]
 
     @property
     def confidence(self) -> float:
@@ -88,7 +100,7 @@ def recognize_faces(
         return []
     crops = np.stack([crop_face(image, face) for face in faces])
     return [
-        FacePrediction(face, probabilities, track_id)
+        FacePrediction(face, probabilities, track_id, classifier.emotions)
         for track_id, (face, probabilities) in enumerate(
             zip(faces, classifier.predict_proba(stretch_contrast(crops), tta), strict=True), start=1
         )
@@ -114,6 +126,8 @@ def load_classifier(
         "data", "unknown data (no model card)"
     )
     print(f"  model: {classifier.path.name}, trained on {trained_on}", flush=True)
+    if classifier.emotions != EMOTIONS:
+        print(f"  emotions: {', '.join(classifier.emotions)}", flush=True)
     if not model and store.has("trained_model"):
         print(f"  (--model {TRAINED_MODEL} selects the network trained in data/)", flush=True)
     return classifier
@@ -121,9 +135,10 @@ def load_classifier(
 
 def _load_trained_classifier(store: "ArtifactStore") -> EmotionClassifier:
     packed, trained_on = store.read("trained_model"), store.read("source", track=False)["label"]
+    emotions = store.read("emotions", track=False)
 
     from pipeline.models import serialization  # starts TensorFlow
 
     network = serialization.unpack(packed)
     print(f"  model: {network.name} from data/, trained on {trained_on}", flush=True)
-    return EmotionClassifier(network)
+    return EmotionClassifier(network, emotions=emotions)

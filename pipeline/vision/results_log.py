@@ -16,9 +16,9 @@ from pipeline.workflow.errors import find_machine_error
 
 import numpy as np
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.vision.recognition import FacePrediction
-from pipeline.vision.results_table import WRITERS, Row, TableFormat
+from pipeline.vision.results_table import WRITERS, Row, TableFormat, list_columns
 from pipeline.workflow.atomic_io import atomic_write
 from pipeline.workflow.formatting import printable
 
@@ -49,10 +49,16 @@ def to_rows(
     return rows
 
 
-def crop_row(file: str, index: int, probabilities: np.ndarray, notes: tuple[str, ...] = ()) -> Row:
+def crop_row(
+    file: str,
+    index: int,
+    probabilities: np.ndarray,
+    notes: tuple[str, ...] = (),
+    emotions: Emotions = EMOTIONS,
+) -> Row:
     """Return the row of an image that is a cropped face, the `index`-th of its file, from 1."""
     note = {"note": "; ".join(notes)} if notes else {}
-    return {"file": file, "face": index} | _probability_columns(probabilities) | note
+    return {"file": file, "face": index} | _probability_columns(probabilities, emotions) | note
 
 
 def flat_row(file: str, index: int) -> Row:
@@ -64,12 +70,17 @@ def _face_columns(prediction: FacePrediction) -> Row:
     sides = zip(("left", "top", "width", "height"), prediction.face.box, strict=True)
     box = {name: round(value, 1) for name, value in sides}
     pose = {"roll": round(prediction.face.roll, 1), "score": round(prediction.face.score, 3)}
-    return {"face": prediction.track_id} | box | pose | _probability_columns(prediction.probabilities)
+    return (
+        {"face": prediction.track_id}
+        | box
+        | pose
+        | _probability_columns(prediction.probabilities, prediction.emotions)
+    )
 
 
-def _probability_columns(probabilities: np.ndarray) -> Row:
-    rounded = {name: round(float(value), 4) for name, value in zip(EMOTIONS, probabilities, strict=True)}
-    emotion = EMOTIONS[int(probabilities.argmax())]  # before rounding, which may make two of them equal
+def _probability_columns(probabilities: np.ndarray, emotions: Emotions) -> Row:
+    rounded = {name: round(float(value), 4) for name, value in zip(emotions, probabilities, strict=True)}
+    emotion = emotions[int(probabilities.argmax())]  # before rounding, which may make two of them equal
     return {"emotion": emotion, "confidence": rounded[emotion], **rounded}
 
 
@@ -82,6 +93,7 @@ class ResultsLog:
             other images or settings leaves it alone.
         resume: continue the unfinished log with the same metadata; `completed` then has the keys of the files whose
             rows it holds. Otherwise the log starts from scratch.
+        emotions: of the classifier; each has a column in the tables.
 
     Attributes:
         digest: of the metadata, eight hexadecimal digits.
@@ -89,8 +101,10 @@ class ResultsLog:
     As a context manager it closes the log, unless it is finished, so that a later run can resume it.
     """
 
-    def __init__(self, path: Path, metadata: dict[str, Any], resume: bool = False):
-        self.path = path
+    def __init__(
+        self, path: Path, metadata: dict[str, Any], resume: bool = False, emotions: Emotions = EMOTIONS
+    ):
+        self.path, self.columns = path, list_columns(emotions)
         self.completed: set[str] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
         encoded = json.dumps(metadata, sort_keys=True)
@@ -178,7 +192,7 @@ class ResultsLog:
         formats = tuple(formats)
         for table_format in formats:
             with atomic_write(self.path.with_suffix(f".{table_format}")) as temporary:
-                WRITERS[table_format](self.rows(), temporary)
+                WRITERS[table_format](self.rows(), temporary, self.columns)
         for other_format in WRITERS.keys() - formats:  # of a previous run
             self.path.with_suffix(f".{other_format}").unlink(missing_ok=True)
         self.discard()

@@ -8,14 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 
 Row = dict[str, Any]
 TableFormat = Literal["csv", "jsonl", "parquet"]
-COLUMNS = (
-    "file", "frame", "seconds", "face", "left", "top", "width", "height", "roll", "score",
-    "emotion", "confidence", *EMOTIONS, "note",
-)  # fmt: skip
 COLUMN_TYPES = {
     "file": str,
     "emotion": str,
@@ -34,19 +30,33 @@ FORMULA_PREFIXES = (
 PARQUET_BATCH_ROWS = 10_000
 
 
-def write_csv(rows: Iterator[Row], path: Path) -> None:
+def list_columns(emotions: Emotions) -> tuple[str, ...]:
+    """Return the columns of a table, of which each emotion has one for its probability."""
+    return (
+        "file", "frame", "seconds", "face", "left", "top", "width", "height", "roll", "score",
+        "emotion", "confidence", *emotions, "note",
+    )  # fmt: skip
+
+
+COLUMNS = list_columns(EMOTIONS)  # of FER2013's emotions
+
+
+def write_csv(rows: Iterator[Row], path: Path, columns: tuple[str, ...] = COLUMNS) -> None:
     """Write rows as a CSV file."""
     with open(path, "w", encoding="utf-8", newline="") as file:
-        write_csv_to(file, rows)
+        write_csv_to(file, rows, columns)
 
 
-def write_csv_to(file: TextIO, rows: Iterable[Row], header: bool = True) -> None:
+def write_csv_to(
+    file: TextIO, rows: Iterable[Row], columns: tuple[str, ...] = COLUMNS, header: bool = True
+) -> None:
     """Write rows as CSV to an open file, with the cells escaped that a spreadsheet would run as formulas.
 
     Args:
+        columns: of the table, which the rows may lack.
         header: whether to write the names of the columns first.
     """
-    table = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+    table = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     if header:
         table.writeheader()
     for row in rows:
@@ -58,20 +68,20 @@ def escape_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_PREFIXES) else value
 
 
-def write_jsonl(rows: Iterator[Row], path: Path) -> None:
-    """Write rows as a file of JSON lines."""
+def write_jsonl(rows: Iterator[Row], path: Path, columns: tuple[str, ...] = COLUMNS) -> None:
+    """Write rows as a file of JSON lines, which have the columns that a row has."""
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_parquet(rows: Iterator[Row], path: Path) -> None:
-    """Write rows as a Parquet file that has all columns of COLUMNS."""
+def write_parquet(rows: Iterator[Row], path: Path, columns: tuple[str, ...] = COLUMNS) -> None:
+    """Write rows as a Parquet file that has all columns."""
     import pyarrow as pa
     import pyarrow.parquet
 
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-    schema = pa.schema([(name, types[COLUMN_TYPES.get(name, float)]) for name in COLUMNS])
+    schema = pa.schema([(name, types[COLUMN_TYPES.get(name, float)]) for name in columns])
     with pa.parquet.ParquetWriter(path, schema) as table:
         while batch := list(islice(rows, PARQUET_BATCH_ROWS)):
             table.write_table(pa.Table.from_pylist(batch, schema))

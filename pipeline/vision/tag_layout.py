@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import Emotions
 from pipeline.vision.recognition import FacePrediction
 
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are outside
@@ -58,8 +58,8 @@ def place_tags(
         others = [faces[other] for other in faces if other != index] + [tag.rectangle for tag in tags]
         tags.append(_place_label(prediction, others, image_size, text_size))
     bar_text_size = max(MIN_BAR_TEXT_SIZE, text_size * 3 // 4)
-    size = measure_panel(bar_text_size)
     for prediction in predictions if bars else ():
+        size = measure_panel(prediction.emotions, bar_text_size)
         obstacles = [*faces.values(), *(tag.rectangle for tag in tags)]
         positions = _positions_beside(bounding_rectangle(prediction), size, text_size // 2, image_size)
         rectangle = _find_free(positions, size, obstacles, image_size)
@@ -102,16 +102,16 @@ def measure_label(text: str, text_size: int) -> tuple[int, int]:
     return render_text(text, text_size).shape[1] + text_size, round(1.5 * text_size)
 
 
-def measure_panel(text_size: int) -> tuple[int, int]:
+def measure_panel(emotions: Emotions, text_size: int) -> tuple[int, int]:
     """Return width and height of a panel: the face's number, then names, tracks and percentages of the emotions."""
     percent_width = render_text("100%", text_size).shape[1]
-    width = widest_name(text_size) + (BAR_LENGTH + 2) * text_size + percent_width
-    return width, round(LINE_HEIGHT * text_size) * (1 + len(EMOTIONS)) + text_size // 2
+    width = widest_name(emotions, text_size) + (BAR_LENGTH + 2) * text_size + percent_width
+    return width, round(LINE_HEIGHT * text_size) * (1 + len(emotions)) + text_size // 2
 
 
-def widest_name(text_size: int) -> int:
+def widest_name(emotions: Emotions, text_size: int) -> int:
     """Return the width of the longest name of an emotion."""
-    return max(render_text(emotion, text_size).shape[1] for emotion in EMOTIONS)
+    return max(render_text(emotion, text_size).shape[1] for emotion in emotions)
 
 
 @lru_cache(maxsize=1024)

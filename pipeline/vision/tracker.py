@@ -70,7 +70,7 @@ class Tracker:
             seconds: timestamp of the frame.
 
         Returns:
-            The predictions in the same order, with track ids and smoothed probabilities (7,) float32.
+            The predictions in the same order, with track ids and smoothed probabilities (K,) float32.
         """
         self.tracks = [track for track in self.tracks if seconds - track.seconds <= self.max_age]
         matches = self._match(predictions, seconds)

@@ -15,15 +15,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pipeline.data.fer2013 import EMOTIONS
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.data.image_io import LoadedImage
 from pipeline.data.pixels import to_uint8
-from pipeline.figures.palette import EMOTION_COLORS
+from pipeline.figures.palette import get_colors, to_rgb
 from pipeline.models import model_zoo
-from pipeline.vision.annotate import EMOTION_RGB, annotated_copy, contrasting_color
+from pipeline.vision.annotate import annotated_copy, contrasting_color
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.results_log import to_rows
-from pipeline.vision.results_table import Row, write_csv_to
+from pipeline.vision.results_table import Row, list_columns, write_csv_to
 from pipeline.web.frames import limit_size
 from pipeline.web.sessions import FrameResult
 from pipeline.web.templating import render
@@ -38,9 +38,9 @@ EXAMPLE_SCALE = 6  # enlargement of a reference face of 48x48 pixels
 # --------------------------------------------------------------------------------------------------
 # The parts of the page
 # --------------------------------------------------------------------------------------------------
-def camera_html() -> str:
+def camera_html(emotions: Emotions = EMOTIONS) -> str:
     """Return the camera's part of the page, with the probabilities at 0."""
-    return render("camera.html", bars=_bars(np.zeros(len(EMOTIONS))))
+    return render("camera.html", bars=_bars(np.zeros(len(emotions)), emotions))
 
 
 def examples_html() -> str:
@@ -71,31 +71,34 @@ def to_overlay(result: FrameResult) -> dict[str, Any]:
 
 
 def _to_json(face: FacePrediction) -> dict[str, Any]:
+    color = get_colors(face.emotions)[face.emotion]
     return {
         "track_id": face.track_id,
         "emotion": face.emotion,
         "center": face.face.center,
         "size": face.face.box[2:],
         "roll": face.face.roll,
-        "color": EMOTION_COLORS[face.emotion],
-        "text_color": "rgb({}, {}, {})".format(*contrasting_color(EMOTION_RGB[face.emotion])),
+        "color": color,
+        "text_color": "rgb({}, {}, {})".format(*contrasting_color(to_rgb(color))),
         "probabilities": [round(float(probability), 4) for probability in face.probabilities],
     }
 
 
-def image_result(name: str, image: LoadedImage, faces: list[FacePrediction]) -> str:
+def image_result(
+    name: str, image: LoadedImage, faces: list[FacePrediction], emotions: Emotions = EMOTIONS
+) -> str:
     """Return an image's results as HTML; the faces are in coordinates of the file's image."""
     url = _to_data_url(limit_size(annotated_copy(image, faces, bars=False)), "jpeg")
-    emotions = ", ".join(face.emotion for face in faces[:MAX_CARDS])
+    found = ", ".join(face.emotion for face in faces[:MAX_CARDS])
     return _render_result(
         "image_result.html",
         url=url,
-        description=f"{name}, with its faces annotated: {emotions}" if faces else name,
+        description=f"{name}, with its faces annotated: {found}" if faces else name,
         summary=f"{format_count(len(faces), 'face')} found." if faces else "No face found.",
-        cards=[_card(f"Face {face.track_id}", face.probabilities) for face in faces],
+        cards=[_card(f"Face {face.track_id}", face.probabilities, emotions) for face in faces],
         downloads=[
             (url, f"{Path(name).stem}_annotated.jpg", "Save the image"),
-            _csv_download(name, to_rows(name, faces, notes=image.notes)),
+            _csv_download(name, to_rows(name, faces, notes=image.notes), emotions),
         ],
     )
 
@@ -112,12 +115,12 @@ def video_result(video: AnnotatedVideo) -> str:
         description=video.name,
         summary=summary,
         cards=[
-            _card(f"Face {track_id}, mean", probabilities)
+            _card(f"Face {track_id}, mean", probabilities, video.emotions)
             for track_id, probabilities in video.mean_probabilities.items()
         ],
         downloads=[
             (url, f"{Path(video.name).stem}_annotated.mp4", "Save the video"),
-            _csv_download(video.name, video.rows),
+            _csv_download(video.name, video.rows, video.emotions),
         ],
     )
 
@@ -127,36 +130,36 @@ def _render_result(template: str, cards: list[dict[str, Any]], **values: object)
     return render(template, cards=cards[:MAX_CARDS], hidden_count=hidden_count, **values)
 
 
-def _card(title: str, probabilities: np.ndarray) -> dict[str, Any]:
-    emotion = EMOTIONS[int(np.argmax(probabilities))]
+def _card(title: str, probabilities: np.ndarray, emotions: Emotions) -> dict[str, Any]:
+    emotion = emotions[int(np.argmax(probabilities))]
     return {
         "title": title,
         "emotion": emotion,
-        "color": EMOTION_COLORS[emotion],
-        "bars": _bars(probabilities),
+        "color": get_colors(emotions)[emotion],
+        "bars": _bars(probabilities, emotions),
     }
 
 
-def _bars(probabilities: np.ndarray) -> list[tuple[str, str, float]]:
+def _bars(probabilities: np.ndarray, emotions: Emotions) -> list[tuple[str, str, float]]:
     """Return (emotion, color, probability) of each bar."""
     return [
-        (emotion, EMOTION_COLORS[emotion], float(probability))
-        for emotion, probability in zip(EMOTIONS, probabilities, strict=True)
+        (emotion, color, float(probability))
+        for (emotion, color), probability in zip(get_colors(emotions).items(), probabilities, strict=True)
     ]
 
 
 # --------------------------------------------------------------------------------------------------
 # Downloads
 # --------------------------------------------------------------------------------------------------
-def to_csv(rows: Iterable[Row]) -> str:
+def to_csv(rows: Iterable[Row], emotions: Emotions = EMOTIONS) -> str:
     """Return a table as CSV."""
     table = io.StringIO(newline="")
-    write_csv_to(table, rows)
+    write_csv_to(table, rows, list_columns(emotions))
     return table.getvalue()
 
 
-def _csv_download(name: str, rows: Iterable[Row]) -> tuple[str, str, str]:
-    encoded = base64.b64encode(to_csv(rows).encode()).decode()
+def _csv_download(name: str, rows: Iterable[Row], emotions: Emotions) -> tuple[str, str, str]:
+    encoded = base64.b64encode(to_csv(rows, emotions).encode()).decode()
     return f"data:text/csv;base64,{encoded}", f"{Path(name).stem}.csv", "Download the CSV"
 
 

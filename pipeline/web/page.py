@@ -100,11 +100,11 @@ def add_camera(sessions: CameraSessions) -> gr.HTML:
 
     def export_csv(message: dict) -> str:
         """Return the session's results as CSV."""
-        return components.to_csv(sessions.get_rows(str(message["session_id"])))
+        return components.to_csv(sessions.get_rows(str(message["session_id"])), sessions.classifier.emotions)
 
     return gr.HTML(
         "",
-        html_template=components.camera_html(),
+        html_template=components.camera_html(sessions.classifier.emotions),
         js_on_load=read_static("camera.js"),
         server_functions=[recognize_frame, export_csv],
         apply_default_css=False,
@@ -117,7 +117,8 @@ def add_image_tab(classifier: LockedClassifier, tta: int, max_upload_mb: float) 
     def recognize_image(image: LoadedImage, name: str) -> str:
         detector = FaceDetector()  # not thread-safe, and events run in different threads
         faces = recognize_faces(image.pixels, detector, classifier, tta)
-        return components.image_result(name, image, [face.scaled(*image.scale) for face in faces])
+        faces = [face.scaled(*image.scale) for face in faces]
+        return components.image_result(name, image, faces, classifier.emotions)
 
     def recognize_upload(upload: str) -> tuple[str, None]:
         path = Path(upload)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.fer2013 import Emotions
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.frame_pipeline import FramePipeline
 from pipeline.vision.recognition import FacePrediction
@@ -36,8 +37,13 @@ class LockedClassifier:
         """The file of the network."""
         return self.classifier.path
 
+    @property
+    def emotions(self) -> Emotions:
+        """The names of the K emotions that it predicts."""
+        return self.classifier.emotions
+
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
-        """Return the probabilities (N, 7) of faces (N, 48, 48) uint8."""
+        """Return the probabilities (N, K) of faces (N, 48, 48) uint8."""
         with self.lock:
             return self.classifier.predict_proba(faces, tta)
 

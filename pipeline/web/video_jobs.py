@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row
@@ -24,9 +25,10 @@ class AnnotatedVideo:
         path: the copy with annotated faces.
         name: file name of the upload.
         rows: one per face and frame.
-        mean_probabilities: track_id -> (7,), the mean over the frames that show the face.
+        mean_probabilities: track_id -> (K,), the mean over the frames that show the face.
         seconds: time of the last frame that was processed.
         is_complete: False if frames after that one exceed the time limit or cannot be decoded.
+        emotions: the names of the K emotions.
     """
 
     path: Path
@@ -35,6 +37,7 @@ class AnnotatedVideo:
     mean_probabilities: dict[int, np.ndarray]
     seconds: float
     is_complete: bool
+    emotions: Emotions = EMOTIONS
 
 
 class VideoJobs:
@@ -86,7 +89,8 @@ class VideoJobs:
             raise ValueError(f"{path} was not processed completely because its page was closed.")
         means = {track_id: np.mean(values, axis=0) for track_id, values in probabilities.items()}
         is_complete = is_complete and not reader.is_incomplete
-        return AnnotatedVideo(annotated_path, path.name, rows, means, seconds, is_complete)
+        emotions = self.classifier.emotions
+        return AnnotatedVideo(annotated_path, path.name, rows, means, seconds, is_complete, emotions)
 
     def discard(self, session_id: str) -> None:
         """Delete a session's video, if it has one."""

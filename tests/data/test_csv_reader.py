@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.data import csv_reader, csv_rows, fer2013
+from pipeline.data.emotions import EmotionSelection
 from pipeline.data.fer2013 import PIXELS, Table
 
 REGULAR_PIXELS = " ".join(["128"] * PIXELS)
@@ -466,3 +467,27 @@ def test_another_kind_of_file_is_refused_by_name(csv_path, name, edit, fact):
 def test_a_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.csv"):
         csv_reader.read_csv(tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "labels"),
+    [
+        (("happy", "contempt"), ["Contempt", "happiness", "3", "disgust", "2"], [1, 0, 0, 2, 3]),
+        (("Wut", "Neutral"), ["wut", "6", "neutrality", "Freude", "WUT"], [0, 1, 1, 2, 0]),
+        (("sad", "angry", "fear"), ["0", "1", "2", "3", "4"], [1, 3, 2, 4, 0]),
+    ],
+)
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_emotions_are_chosen_and_the_others_follow_them(tmp_path, names, values, labels, quote):
+    """In both parsers: quotes are for the plain one."""
+    lines = [f"{quote}{value}{quote},{REGULAR_PIXELS},Training\n" for value in values]
+    (tmp_path / "rows.csv").write_text("emotion,pixels,Usage\n" + "".join(lines))
+    table = csv_reader.read_csv(tmp_path / "rows.csv", emotions=EmotionSelection(names))
+    assert table["emotion"].tolist() == labels
+
+
+@pytest.mark.parametrize("value", ["7", "", "10"])
+def test_a_number_that_fer2013_lacks_is_refused_also_with_chosen_emotions(tmp_path, value):
+    (tmp_path / "rows.csv").write_text(f"emotion,pixels,Usage\n{value},{REGULAR_PIXELS},Training\n")
+    with pytest.raises(ValueError, match=r"row 1, emotion.*from 0 to 6"):
+        csv_reader.read_csv(tmp_path / "rows.csv", emotions=EmotionSelection(("happy", "contempt")))

@@ -8,6 +8,7 @@ from helpers import write_image_folder
 from PIL import Image
 
 from pipeline.data import image_folder
+from pipeline.data.emotions import EmotionSelection
 from pipeline.data.fer2013 import EMOTIONS, USAGES, Table
 
 THREE_SPLITS = dict(zip(USAGES, ("train", "val", "test"), strict=True))
@@ -102,4 +103,39 @@ def test_a_damaged_image_is_refused_by_name(tmp_path, small_table, n_bytes):
 def test_an_unknown_emotion_is_refused_by_its_folder(tmp_path, small_table):
     write_image_folder(tmp_path, small_table, THREE_SPLITS, [*EMOTIONS[:-1], "Contempt"])
     with pytest.raises(ValueError, match=r"Contempt.*Angry, Disgust"):
+        image_folder.read_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folders", "chosen"),
+    [
+        (["angry", "disgust", "fear", "happy", "sad", "surprise", "contempt"], ("angry", "contempt")),
+        (
+            ["wut", "ekel", "angst", "Fröhlich", "traurig", "staunen", "neutral"],
+            ("Wut", "Fröhlich", "Neutral"),
+        ),
+        (["0", "1", "2", "3", "4", "5", "6"], ("happy", "sad")),
+        (["1_anger", "2_x", "3_x", "4_joy", "5_x", "6_x", "7_contempt"], ("contempt", "happy", "angry")),
+    ],
+)
+@pytest.mark.parametrize("splits", [THREE_SPLITS, dict.fromkeys(THREE_SPLITS, ".")])
+def test_chosen_emotions_are_read_and_others_come_after_them(tmp_path, small_table, folders, chosen, splits):
+    write_image_folder(tmp_path, small_table, splits, folders)
+    selection = EmotionSelection(chosen)
+    table, _ = image_folder.read_image_folder(tmp_path, emotions=selection)
+    counts = np.bincount(table["emotion"]).tolist()
+    expected = np.bincount(small_table["emotion"])
+    of_folder = {selection.find_label(folder): 0 for folder in folders}
+    for folder, count in zip(folders, expected, strict=True):
+        of_folder[selection.find_label(folder)] += count
+    assert counts == [of_folder[label] for label in range(len(of_folder))]
+    assert len(selection.drop_others(table)[0]["emotion"]) == sum(counts[: len(chosen)])
+
+
+@pytest.mark.parametrize("splits", [THREE_SPLITS, dict.fromkeys(THREE_SPLITS, ".")])
+@pytest.mark.parametrize("names", [["Contempt"], ["bored", "tired"], ["Verachtung"]])
+def test_other_emotions_are_named_with_the_flag_that_reads_them(tmp_path, small_table, splits, names):
+    write_image_folder(tmp_path, small_table, splits, [*EMOTIONS[: -len(names)], *names])
+    flag = " ".join([*EMOTIONS[: -len(names)], *(name.capitalize() for name in names)])
+    with pytest.raises(ValueError, match=f"--emotions {flag}$"):
         image_folder.read_image_folder(tmp_path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.fer2013 import EMOTIONS
-from pipeline.data.votes import HEADER, NO_MAJORITY, majority, read_votes, vote_distribution
+from pipeline.data.votes import HEADER, NO_MAJORITY, check_voted, majority, read_votes, vote_distribution
 
 USAGE = np.array(["Training", "PublicTest", "PrivateTest"])
 ROWS = [
@@ -83,3 +83,23 @@ def test_distribution_is_over_the_seven_emotions_in_their_order():
 )
 def test_majority_needs_more_votes_than_anything_else(votes, winner):
     assert majority(np.array([votes], np.uint8)).tolist() == [winner]
+
+
+@pytest.mark.parametrize(
+    ("emotions", "shares", "winner"),
+    [
+        ((*EMOTIONS, "Contempt"), [0, 0, 0, 0.2, 0, 0, 0.3, 0.5], 7),
+        (("Happy", "Neutral"), [0.4, 0.6], -1),
+        (("Contempt", "Happy"), [5 / 7, 2 / 7], 0),
+    ],
+)
+def test_votes_of_other_sets_of_emotions(emotions, shares, winner):
+    votes = np.array([[3, 2, 0, 0, 0, 0, 0, 5, 0, 0]], np.uint8)
+    np.testing.assert_allclose(vote_distribution(votes, emotions)[0], shares, atol=1e-6)
+    assert majority(votes, emotions).tolist() == [winner]
+
+
+def test_emotions_without_votes_are_refused():
+    check_voted((*EMOTIONS, "Contempt"))
+    with pytest.raises(ValueError, match="Wut and Bored"):
+        check_voted(("Wut", "Happy", "Bored"))

@@ -153,3 +153,17 @@ def test_interval_is_wilsons_score_interval():
 def test_interval_stays_within_0_and_1(n_correct):
     low, high = accuracy_interval(n_correct, 20)
     assert 0 <= low < high <= 1
+
+
+@pytest.mark.parametrize("emotions", [("Happy", "Sad"), ("A", "B", "C", "D", "E"), (*EMOTIONS, "Contempt")])
+def test_other_emotions_are_measured_by_their_names(emotions):
+    labels = np.arange(len(emotions)).repeat(4)
+    predicted = np.where(
+        np.arange(len(labels)) % 4, labels, 0
+    )  # right on all of the first, 3 of 4 of the others
+    predictions = Predictions(labels, np.eye(len(emotions))[predicted], emotions)
+    recall = evaluate(predictions, 10)["recall"]
+    assert recall == dict(zip(emotions, [1.0] + [0.75] * (len(emotions) - 1), strict=True))
+    assert confusion_counts(predictions).shape == (len(emotions),) * 2
+    with pytest.raises(ValueError, match="do not match"):
+        Predictions(labels, np.eye(len(emotions))[predicted], emotions[:-1])

@@ -8,6 +8,7 @@ import pytest
 from pipeline.figures.palette import (
     EMOTION_COLORS,
     darken_for_text,
+    get_colors,
     needs_white_text,
     relative_luminance,
     to_rgb,
@@ -50,3 +51,18 @@ def test_the_chosen_text_color_has_enough_contrast_on_every_color(rng):
     for rgb in [*colors, *map(tuple, blues)]:
         text = 1.0 if needs_white_text(rgb) else 0.0
         assert contrast(relative_luminance(rgb), text) >= MIN_CONTRAST, rgb
+
+
+@pytest.mark.parametrize(
+    "emotions",
+    [
+        ("Happy", "Contempt", "Bored"),
+        ("Wut", "Ekel", "Angst", "Fröhlich", "Traurig", "Überraschung", "Neutral"),
+        tuple("ABCDEFGHIJKLMNOP"),
+    ],
+)
+def test_other_emotions_have_colors_of_their_own_in_any_order(emotions):
+    colors = get_colors(emotions)
+    assert list(colors) == list(emotions) and len(set(colors.values())) == len(emotions)
+    assert get_colors(emotions[::-1]) == colors
+    assert all(colors[name] == color for name, color in EMOTION_COLORS.items() if name in emotions)

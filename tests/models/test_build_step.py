@@ -44,7 +44,8 @@ def run(tmp_path, monkeypatch):
     source = {"label": "test", "is_sample": True, "note": ""}
     store.write(train_x=np.zeros((2, 48, 48, 1), np.float32), source=source, emotions=EMOTIONS)
 
-    def run_with(build, settings_class=Settings) -> ArtifactStore:
+    def run_with(build, settings_class=Settings, emotions=EMOTIONS) -> ArtifactStore:
+        store.write(emotions=emotions)
         run_build_step(build, settings_class)
         return store
 
@@ -89,3 +90,20 @@ def test_network_that_the_next_steps_cannot_use_is_refused_and_the_previous_one_
 def test_settings_without_a_field_that_step_7_needs_are_refused(run):
     with pytest.raises(SystemExit, match="lacks seed"):
         run(build_linear, SettingsWithoutSeed)
+
+
+@pytest.mark.parametrize("emotions", [("Happy", "Sad"), EMOTIONS[:5], (*EMOTIONS, "Contempt")])
+def test_build_gets_the_number_of_emotions_if_it_wants_it(run, emotions):
+    def build(settings, face_shape, width=4, n_emotions=7):
+        stack = [keras.Input(face_shape), layers.Flatten(), layers.Dense(n_emotions, activation="softmax")]
+        return keras.Sequential(stack, name=f"Width{width}")
+
+    store = run(build, emotions=emotions)
+    packed = store.read("model")
+    assert packed["name"] == "Width4" and packed["weights"][-1].shape == (len(emotions),)
+    assert store.entry("model")["inputs"].keys() == {"emotions"}
+
+
+def test_a_network_with_another_number_of_outputs_is_refused(run):
+    with pytest.raises(SystemExit, match=r"Dense\(5"):
+        run(build_linear, emotions=EMOTIONS[:5])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
+from pipeline.data.fer2013 import EMOTIONS
 from pipeline.evaluation.metrics import Predictions
 from pipeline.reporting import comparison, run_archive, run_log
 from pipeline.workflow.artifacts import ArtifactStore
@@ -149,3 +150,24 @@ def test_a_run_that_is_not_archived_is_named_with_those_that_are(train, number):
     store = train("a")
     with pytest.raises(ValueError, match=rf"Run {number} .*can be: 1\."):
         run_archive.read_run(store, number)
+
+
+@pytest.mark.parametrize(
+    "emotions", [("A", "B", "C", "D", "E", "F", "G"), EMOTIONS[::-1], (*EMOTIONS, "Contempt")]
+)
+def test_runs_that_predict_other_emotions_are_not_compared(pair, emotions):
+    other = Predictions(pair[1].labels, np.eye(len(emotions))[pair[1].predicted], emotions)
+    with pytest.raises(ValueError, match="different emotions"):
+        comparison.compare_runs(make_run(1, pair[0]), make_run(2, other))
+    assert not comparison.have_equal_faces(make_run(1, pair[0]), make_run(2, other))
+
+
+def test_runs_of_other_emotions_are_compared_by_their_names(rng):
+    labels = rng.integers(0, 3, 60)
+    emotions = ("Wut", "Freude", "Neutral")
+    runs = [
+        make_run(number, Predictions(labels, rng.dirichlet(np.ones(3), 60), emotions)) for number in (1, 2)
+    ]
+    compared = comparison.compare_runs(*runs)
+    assert [row["emotion"] for row in compared["matrix"]] == list(emotions)
+    assert {"recall, Wut", "recall, Freude"} <= {row["name"] for row in compared["metrics"]}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import Save_model
+from pipeline.data.fer2013 import EMOTIONS
 from pipeline.inference import export
 from pipeline.inference.model_card import render_model_card
 from pipeline.models import model_zoo, serialization
@@ -101,6 +102,7 @@ class FakeStore:
             "test_x": faces,
             "test_y": np.eye(7)[labels],
             "ground_truth": {"test": {"label": labels}},
+            "emotions": EMOTIONS,
         }
 
     def read(self, name):

@@ -17,6 +17,8 @@ from pipeline.workflow.artifacts import ArtifactStore
 class FakeClassifier:
     """Predicts Happy for the first face and Sad for all further faces; stores the number of views."""
 
+    emotions = EMOTIONS
+
     def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
         assert faces.dtype == np.uint8 and faces.shape[1:3] == (48, 48)
         self.tta = tta
@@ -85,9 +87,12 @@ def test_model_data_selects_the_trained_network(tmp_path, capsys):
     network = keras.Sequential(layers, name="Dense")
     store = ArtifactStore(tmp_path / "data")
     store.write(
-        trained_model=serialization.pack(network), source={"is_sample": False, "label": "new photographs"}
+        trained_model=serialization.pack(network),
+        source={"is_sample": False, "label": "new photographs"},
+        emotions=EMOTIONS[::-1],
     )
     classifier = load_classifier("data", store, model_zoo.DEFAULT_MODEL)
+    assert classifier.emotions == EMOTIONS[::-1]
     assert classifier.path.name == "Dense" and "new photographs" in capsys.readouterr().out
     faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), np.uint8)
     expected = EmotionClassifier(network).predict_proba(faces)

@@ -8,7 +8,15 @@ import pytest
 
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.vision import results_table
-from pipeline.vision.results_table import COLUMNS, Row, write_csv, write_csv_to, write_jsonl, write_parquet
+from pipeline.vision.results_table import (
+    COLUMNS,
+    Row,
+    list_columns,
+    write_csv,
+    write_csv_to,
+    write_jsonl,
+    write_parquet,
+)
 
 NAMES = ("=1+1.png", "+a", "-b.png", "@c", "a, b; \"c\" 'd'.png", "Ünïcode 顔.jpg", "line\\nbreak \\xff")
 
@@ -61,3 +69,15 @@ def test_parquet_without_pyarrow_is_refused_with_the_command_that_installs_it(mo
     with pytest.raises(ImportError, match=r"Parquet.*pip install pyarrow"):
         results_table.check_formats(("csv", "parquet"))
     results_table.check_formats(("csv", "jsonl"))
+
+
+@pytest.mark.parametrize(
+    "emotions", [("Happy", "Sad"), (*EMOTIONS, "Contempt"), ("Wut", "Fröhlich", "Neutral")]
+)
+def test_each_emotion_of_the_network_has_a_column(tmp_path, emotions):
+    rows = [{"file": "a.png", "emotion": emotions[0], **dict.fromkeys(emotions, 0.5)}, {"file": "b.png"}]
+    columns = list_columns(emotions)
+    write_csv(iter(rows), tmp_path / "rows.csv", columns)
+    header, first, second = (tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines()
+    assert header.split(",")[12:-1] == list(emotions) and first.split(",")[12:-1] == ["0.5"] * len(emotions)
+    assert second.count(",") == header.count(",")
