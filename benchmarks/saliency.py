@@ -27,10 +27,12 @@ from pipeline.models import model_zoo
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import PositiveInt, Seed, UnitInterval
 
+MODELS = ("LeNet-5_baseline", "LeNet-5_votes", "Compact_votes")
+
 
 @dataclass
 class Settings:
-    models: tuple[str, ...] = ("LeNet-5_baseline", "Compact_votes")  # in models/, with .keras and .tflite
+    models: tuple[str, ...] = MODELS  # in models/, each as .keras and .tflite
     faces: PositiveInt = 500  # validation faces, chosen at random
     share: UnitInterval = 0.2  # of the pixels to replace
     windows: tuple[PositiveInt, ...] = (WINDOW,)  # pixels: sides of the square that hides a part of the face
@@ -76,9 +78,10 @@ def compute_maps(
 
     network = serialization.load_model(model_zoo.MODELS_DIR / f"{name}.keras")
     grad_cam(network, to_float(faces[:1, :, :, np.newaxis]), classes[:1])  # the first call is slower
-    start = time.perf_counter()
-    maps = grad_cam(network, to_float(faces[..., np.newaxis]), classes)
-    yield "Grad-CAM", maps, time.perf_counter() - start
+    for method, pooled in (("Grad-CAM, mean gradient", True), ("Grad-CAM, gradient of each pixel", False)):
+        start = time.perf_counter()
+        maps = grad_cam(network, to_float(faces[..., np.newaxis]), classes, pooled)
+        yield method, maps, time.perf_counter() - start
     for window in settings.windows:
         start = time.perf_counter()
         maps = occlusion_sensitivity(classifier.predict_proba, faces, classes, window, settings.stride)

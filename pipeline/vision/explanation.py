@@ -9,9 +9,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from pipeline.data.pixels import stretch_contrast
 from pipeline.evaluation.saliency import occlusion_sensitivity, scale_to_unit
 from pipeline.figures.heat_map import blend_heat_map
 from pipeline.vision.annotate import DARK_RGB, blend_text, draw_bars
+from pipeline.vision.face import Face
+from pipeline.vision.face_crop import crop_face
 from pipeline.vision.recognition import Classifier, FacePrediction
 from pipeline.vision.tag_layout import Tag, measure_panel, render_text
 
@@ -24,19 +27,49 @@ BACKGROUND = 255
 SCALE_HEIGHT = 10  # pixels: of the color bar
 
 
+def explain_image(
+    image: np.ndarray, predictions: Sequence[FacePrediction], classifier: Classifier, tta: int
+) -> np.ndarray:
+    """Draw the largest faces of an image with their saliency maps.
+
+    Args:
+        image: (height, width, 3) uint8 RGB.
+        predictions: of its faces, the largest first, in its coordinates.
+        classifier: that predicted them.
+        tta: views of each face that it averaged over.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+    """
+    predictions = predictions[:MAX_EXPLAINED_FACES]
+    crops = np.stack([crop_face(image, prediction.face) for prediction in predictions])
+    tiles = [crop_face(image, prediction.face, side=TILE_SIDE) for prediction in predictions]
+    return draw_explanation(tiles, explain_faces(classifier, crops, predictions, tta), predictions)
+
+
+def explain_crop(crop: np.ndarray, probabilities: np.ndarray, classifier: Classifier, tta: int) -> np.ndarray:
+    """Draw a cropped face (48, 48) uint8 with its saliency map, as `explain_image` does."""
+    prediction = FacePrediction(Face((0, 0, *crop.shape), 1), probabilities, 1, classifier.emotions)
+    tile = cv2.resize(crop, (TILE_SIDE, TILE_SIDE), interpolation=cv2.INTER_CUBIC)
+    maps = explain_faces(classifier, crop[np.newaxis], [prediction], tta)
+    return draw_explanation([tile], maps, [prediction])
+
+
 def explain_faces(
     classifier: Classifier, crops: np.ndarray, predictions: Sequence[FacePrediction], tta: int
 ) -> np.ndarray:
     """Return by how much the probability of each face's emotion falls where a part is hidden, (N, 48, 48) float32.
 
     Args:
-        crops: (N, 48, 48) uint8, as the classifier got them.
+        crops: (N, 48, 48) uint8.
         predictions: of these faces.
         tta: views of each face to average over, of which two are used at most.
     """
     n_views = min(tta, MAX_EXPLAINED_VIEWS)
     classes = np.array([prediction.probabilities.argmax() for prediction in predictions], int)
-    return occlusion_sensitivity(lambda faces: classifier.predict_proba(faces, n_views), crops, classes)
+    return occlusion_sensitivity(
+        lambda faces: classifier.predict_proba(faces, n_views), stretch_contrast(crops), classes
+    )
 
 
 def draw_explanation(
@@ -91,8 +124,3 @@ def _draw_scale(image: np.ndarray, left: int, top: int) -> None:
 
 def _write(image: np.ndarray, text: str, left: int, top: int) -> None:
     blend_text(image, render_text(text, TEXT_SIZE), left, top, DARK_RGB)
-
-
-def enlarge(crop: np.ndarray) -> np.ndarray:
-    """Enlarge a cropped face (48, 48) uint8 to a tile."""
-    return cv2.resize(crop, (TILE_SIDE, TILE_SIDE), interpolation=cv2.INTER_CUBIC)

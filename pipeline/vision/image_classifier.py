@@ -10,21 +10,13 @@ from pipeline.workflow.errors import find_machine_error
 import numpy as np
 from PIL import Image
 
-from pipeline.data.fer2013 import SIDE
 from pipeline.data.image_io import read_face, read_image
 from pipeline.data.pixels import has_contrast, stretch_contrast
 from pipeline.vision.annotate import annotated_copy
-from pipeline.vision.explanation import (
-    MAX_EXPLAINED_FACES,
-    TILE_SIDE,
-    draw_explanation,
-    enlarge,
-    explain_faces,
-)
-from pipeline.vision.face import Face
+from pipeline.vision.explanation import explain_crop, explain_image
 from pipeline.vision.face_crop import crop_face
 from pipeline.vision.face_detector import MIN_FACE_SIDE, SCORE_THRESHOLD, FaceDetector
-from pipeline.vision.recognition import Classifier, FacePrediction, recognize_faces
+from pipeline.vision.recognition import Classifier, recognize_faces
 from pipeline.vision.results_log import crop_row, flat_row, to_rows
 from pipeline.vision.results_table import Row
 from pipeline.workflow.atomic_io import atomic_write
@@ -91,11 +83,8 @@ class ImageClassifier:
             ((row, probabilities),) = answers
             faces = [] if probabilities is None else [(face.pixels, probabilities)]
             if probabilities is not None and explanation_path:
-                whole = Face((0, 0, SIDE, SIDE), 1)
-                prediction = FacePrediction(whole, probabilities, 1, self.classifier.emotions)
-                if notes := self._explain(
-                    [enlarge(face.pixels)], [face.pixels], [prediction], explanation_path
-                ):
+                explanation = explain_crop(face.pixels, probabilities, self.classifier, self.tta)
+                if notes := save_copy(explanation, explanation_path):
                     row["note"] = "; ".join((*face.notes, *notes))
             return ClassifiedImage([row], False, faces)
         image = read_image(path)
@@ -105,22 +94,13 @@ class ImageClassifier:
         faces = [(crop_face(image.pixels, p.face), p.probabilities) for p in predictions]
         notes, has_copy = image.notes, False
         if predictions and explanation_path:
-            explained = predictions[:MAX_EXPLAINED_FACES]
-            tiles = [crop_face(image.pixels, prediction.face, side=TILE_SIDE) for prediction in explained]
-            crops = [crop for crop, _ in faces[:MAX_EXPLAINED_FACES]]
-            notes += self._explain(tiles, crops, explained, explanation_path)
+            explanation = explain_image(image.pixels, predictions, self.classifier, self.tta)
+            notes += save_copy(explanation, explanation_path)
         predictions = [prediction.scaled(*image.scale) for prediction in predictions]
         if predictions and copy_path:
             copy_notes = save_copy(annotated_copy(image, predictions), copy_path)
             notes, has_copy = notes + copy_notes, not copy_notes
         return ClassifiedImage(to_rows(printable(path), predictions, notes=notes), has_copy, faces)
-
-    def _explain(
-        self, tiles: list[np.ndarray], crops: list[np.ndarray], predictions: list[FacePrediction], path: Path
-    ) -> tuple[str, ...]:
-        """Save the saliency maps of faces, as `save_copy` does, and return its notes."""
-        maps = explain_faces(self.classifier, stretch_contrast(np.stack(crops)), predictions, self.tta)
-        return save_copy(draw_explanation(tiles, maps, predictions), path)
 
 
 def classify_crops(

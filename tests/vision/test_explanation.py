@@ -5,13 +5,15 @@ import pytest
 
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.vision.annotate import EMOTION_RGB
-from pipeline.vision.explanation import MARGIN, TILE_SIDE, draw_explanation, enlarge, explain_faces
+from pipeline.vision.explanation import MARGIN, TILE_SIDE, draw_explanation, explain_crop, explain_faces
 from pipeline.vision.face import Face
 from pipeline.vision.recognition import FacePrediction
 
 
 class MouthClassifier:
     """Sees Happy in white pixels at the mouth, and Sad otherwise; counts the views."""
+
+    emotions = EMOTIONS
 
     def __init__(self):
         self.views = set()
@@ -53,9 +55,10 @@ def test_each_face_has_its_tile_its_map_and_its_bars(crops):
     classifier = MouthClassifier()
     predictions = predict(classifier, crops)
     maps = explain_faces(classifier, crops, predictions, tta=1)
-    image = draw_explanation([enlarge(crop) for crop in crops], maps, predictions)
+    tiles = [crop.repeat(5, axis=0).repeat(5, axis=1)[:TILE_SIDE, :TILE_SIDE] for crop in crops]
+    image = draw_explanation(tiles, maps, predictions)
     tile = image[MARGIN : MARGIN + TILE_SIDE, MARGIN : MARGIN + TILE_SIDE]
-    assert (tile == enlarge(crops[0])[..., np.newaxis]).all()
+    assert (tile == tiles[0][..., np.newaxis]).all()
     left = 2 * MARGIN + TILE_SIDE
     heat_map = image[MARGIN : MARGIN + TILE_SIDE, left : left + TILE_SIDE].astype(int)
     colored = np.ptp(heat_map, axis=2) > 20
@@ -64,4 +67,5 @@ def test_each_face_has_its_tile_its_map_and_its_bars(crops):
     assert columns.mean() == pytest.approx(TILE_SIDE / 2, abs=12)
     for emotion in ("Happy", "Sad"):
         assert (image == EMOTION_RGB[emotion]).all(axis=2).any()
-    assert image.shape[0] > 2 * TILE_SIDE
+    single = explain_crop(crops[0], predictions[0].probabilities, classifier, tta=1)
+    assert single.shape[0] < 2 * TILE_SIDE < image.shape[0] and single.shape[1] == image.shape[1]
