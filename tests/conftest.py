@@ -19,6 +19,15 @@ for name in ("SIGHUP", "SIGQUIT"):  # which nohup and such shells ignore; Window
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move the long tests to the start, so that no process of pytest-xdist is left with one of them at the end.
+
+    With --dist=worksteal each process gets a part of the list, which it runs in order, and when it has finished, half
+    of what another one has left.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """No step has run."""

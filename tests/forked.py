@@ -76,6 +76,10 @@ def _run(script: Path, arguments: Sequence[str], environment: Mapping[str, str],
     os.environ.update(environment)
     os.chdir(script.parent.parent)
     sys.argv = [str(script), *arguments]
+    sys.orig_argv = [
+        sys.executable,
+        *sys.argv,
+    ]  # with which the launcher of distributed training starts a worker
     others = [folder for folder in sys.path if Path(folder).resolve() not in (TESTS, TESTS.parent)]
     sys.path[:] = [str(script.parent), *others]
     runpy.run_path(str(script), run_name="__main__")

@@ -6,8 +6,10 @@ Also provides photographs (from scikit-image), and files that look like images b
 import contextlib
 import csv
 import os
+import random
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -60,9 +62,10 @@ class Project:
     def start_soon(self, script: str, *arguments: object) -> "subprocess.Popen | ForkedScript":
         """Start a script that leads its session, seconds sooner on Linux: libraries have been imported already.
 
-        Not for tests of imports and of the interpreter's options, nor for run.py, whose steps are other processes.
+        Not for tests of imports and of the interpreter's options, nor for run.py where it runs steps, which are other
+        processes.
         """
-        if sys.platform == "linux" and script != "run.py":
+        if sys.platform == "linux" and (script != "run.py" or {"--report", "--compare"} & set(arguments)):
             return ForkedScript(
                 self.root / script, [str(value) for value in arguments], os.environ | ENVIRONMENT
             )
@@ -85,6 +88,14 @@ class Project:
     def copy(self, to: Path) -> "Project":
         shutil.copytree(self.root, to)
         return Project(to)
+
+
+def find_free_port() -> int:
+    """Return a port of 127.0.0.1 that no server uses and that the system does not give to clients meanwhile."""
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no port is free")
 
 
 def kill_process_group(pid: int) -> None:

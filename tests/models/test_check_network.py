@@ -228,10 +228,8 @@ def test_value_that_a_layer_does_not_restore_is_detected(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "config", [{"image_data_format": "channels_first"}, {"floatx": "float16"}, {"epsilon": 0.1}], ids=str
-)
-def test_the_users_keras_json_is_set_aside(tmp_path, config):
+def test_the_users_keras_json_is_set_aside(tmp_path):
+    config = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1}
     (tmp_path / "keras.json").write_text(json.dumps(config))
     code = (
         "from pipeline.models.backend import keras; c = keras.config;"

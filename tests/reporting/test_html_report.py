@@ -17,9 +17,9 @@ MAX_BYTES = 3_000_000
 MAX_SECONDS = 5
 
 
-def write_report(project: Project) -> str:
+def write_report(project: Project, fork: bool = True) -> str:
     """Write the report of a project and return its HTML."""
-    assert "results/report.html" in project.run("run.py", "--no-venv", "--report")
+    assert "results/report.html" in project.run("run.py", "--no-venv", "--report", fork=fork)
     return (project.results / "report.html").read_text(encoding="utf-8")
 
 
@@ -127,6 +127,7 @@ def test_metrics_of_another_data_set_are_marked_and_stale_artifacts_are_not_show
     assert any("stale" in reason for reason in re.findall(r'class="absent">(.*?)</p>', page))
 
 
+@pytest.mark.long
 def test_results_of_an_earlier_network_are_never_shown_with_those_of_another(copy):
     def absent() -> str:
         return " ".join(re.findall(r'class="absent">(.*?)</p>', html.unescape(write_report(copy))))
@@ -174,7 +175,7 @@ def test_two_reports_at_the_same_time_are_both_complete(copy):
 
 def test_the_report_takes_less_than_five_seconds_of_processor_time(copy):
     before = os.times()
-    write_report(copy)
+    write_report(copy, fork=False)
     after = os.times()  # 0 for child processes on Windows
     seconds = after.children_user - before.children_user + after.children_system - before.children_system
     assert seconds < MAX_SECONDS

@@ -46,12 +46,6 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(prepared, trai
     assert not list_checkpoints(project.store())
 
 
-def test_another_seed_gives_other_weights(prepared, trained, tmp_path):
-    project = prepared.copy(tmp_path / "other")
-    project.run("Compiling_model.py", *EPOCHS, "--seed", 1)
-    assert read_weights(project)[0].tobytes() != read_weights(trained)[0].tobytes()
-
-
 def test_a_killed_training_by_another_recipe_ends_with_the_same_weights(prepared, tmp_path):
     uninterrupted, killed = prepared.copy(tmp_path / "uninterrupted"), prepared.copy(tmp_path / "killed")
     uninterrupted.run("Compiling_model.py", *AUGMENTED)

@@ -25,6 +25,7 @@ def test_notebook_is_valid_and_has_no_outputs(notebook):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_notebook_runs_all_steps_and_compares_two_trainings(notebook, project, monkeypatch):
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)

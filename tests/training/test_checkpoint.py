@@ -26,13 +26,14 @@ AUGMENTED = {
     "mixup": 0.2,
     "class_weights": True,
 }
+TRACED = "frozen, then fine-tuned"  # the training that is not run eagerly
 TEACHERS = ("models/LeNet-5_baseline.keras",)
 TRAININGS = {  # name: (settings, epochs after which it is interrupted)
     "adam": ({"epochs": 3}, (1, 3)),
     "sgd": ({"epochs": 3, "optimizer": "sgd", "early_stopping_patience": 2, "keep": "best"}, (2,)),
     "augmented": ({**ADAMW, **AUGMENTED, "label_smoothing": 0.1}, (2,)),
     "ema and distillation": ({**ADAMW, "ema_momentum": 0.9, "teachers": TEACHERS}, (2, 3)),
-    "frozen, then fine-tuned": ({**ADAMW, "epochs": 4, "frozen_epochs": 2, "ema_momentum": 0.9}, (1, 2, 3)),
+    TRACED: ({**ADAMW, "epochs": 4, "frozen_epochs": 2, "ema_momentum": 0.9}, (1, 2, 3)),
 }
 
 
@@ -64,6 +65,16 @@ def build_network() -> keras.Model:
     faces = keras.Input((48, 48, 1))
     x = layers.GlobalAveragePooling2D()(backbone(layers.AveragePooling2D(4)(faces)))
     return keras.Model(faces, layers.Dense(len(EMOTIONS), "softmax", name="emotion")(x), name="Small")
+
+
+@pytest.fixture(autouse=True)
+def run_eagerly(request, monkeypatch) -> None:
+    """Do not trace, which takes most of the time of a short training, but for one; test_compiling_model.py traces."""
+    if f"[{TRACED}]" not in request.node.name:
+        compile_model = keras.Model.compile
+        monkeypatch.setattr(
+            keras.Model, "compile", lambda self, **values: compile_model(self, run_eagerly=True, **values)
+        )
 
 
 @pytest.fixture
@@ -112,6 +123,13 @@ def test_an_interrupted_training_ends_with_the_same_weights(train, capsys, name)
     assert all(history[name] == expected_history[name] for name in history if name != "seconds")
 
 
+def test_another_seed_gives_other_weights(train):
+    first, second = (
+        train(f"seed {seed}", epochs=1, seed=seed).read("trained_model")["weights"] for seed in (0, 1)
+    )
+    assert first[0].tobytes() != second[0].tobytes()
+
+
 def test_frozen_epochs_leave_the_backbone_unchanged_bit_for_bit(train):
     store = train("frozen", epochs=2, frozen_epochs=2)
     before, frozen = store.read("model")["weights"], store.read("trained_model")["weights"]
@@ -119,7 +137,7 @@ def test_frozen_epochs_leave_the_backbone_unchanged_bit_for_bit(train):
     assert all(
         not np.array_equal(after, initial) for after, initial in zip(frozen[-2:], before[-2:], strict=True)
     )
-    tuned = train("tuned", **TRAININGS["frozen, then fine-tuned"][0]).read("trained_model")["weights"]
+    tuned = train("tuned", **TRAININGS[TRACED][0]).read("trained_model")["weights"]
     # All weights and moving averages change once the backbone is trainable.
     assert all(not np.array_equal(after, initial) for after, initial in zip(tuned, before, strict=True))
 
