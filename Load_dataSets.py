@@ -20,7 +20,6 @@ Expect: one to two seconds for FER2013's 301 MB: 28,709 faces for training, 3,58
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
 from typing import Annotated
 
 from pipeline.workflow.cli import run_step
@@ -43,7 +42,6 @@ from pipeline.workflow.steps import DATA, ROOT
 
 N_PRINTED_ROWS = 5
 N_PRINTED_PIXELS = 9
-MAX_LINE_LENGTH = 100
 VotesPath = Annotated[str, Location(("download",))]
 
 
@@ -157,7 +155,7 @@ def print_summary(table: Table, emotions: Emotions, label: str, note: str) -> No
     """Print the origin of the table, its first rows and the size of each split."""
     print(f"  Data: {label}")
     if note:
-        print(fill(note, MAX_LINE_LENGTH, initial_indent="  ", subsequent_indent="  "))
+        print(f"  {note}")
     print(f"  {len(table['emotion']):,} rows, {len(COLUMNS)} columns. The first {N_PRINTED_ROWS}:")
     rows = slice(N_PRINTED_ROWS)
     pixels = table["pixels"][rows].reshape(-1, fer2013.PIXELS)[:, :N_PRINTED_PIXELS]

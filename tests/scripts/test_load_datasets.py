@@ -153,3 +153,28 @@ def test_what_is_passed_over_is_named(project, small_table):
     csv_reader.write_csv(small_table, project.root / "fer2013.csv")
     printed = project.run("Load_dataSets.py")
     assert "Data: Dataset.csv" in printed and "passed over: fer2013.csv" in printed
+
+
+def test_chosen_emotions_are_stored_and_the_others_counted(project):
+    printed = project.run(
+        "Load_dataSets.py", "--sample-size", 300, "--emotions", "sadness", "HAPPY", "neutral"
+    )
+    store = project.store()
+    emotions, table, source = (store.read(name) for name in ("emotions", "dataset", "source"))
+    assert emotions == ("Sad", "Happy", "Neutral") and set(table["emotion"]) == {0, 1, 2}
+    n_faces = len(table["emotion"])
+    assert f"{300 - n_faces} faces of other emotions" in source["note"] and source["note"] in printed
+    assert f"{n_faces} synthetic faces, 3 emotions" in source["label"]
+
+
+@pytest.mark.parametrize(
+    ("emotions", "fact"),
+    [
+        (["happy"], "2 to 16"),
+        (["happy", "sad", "joy"], "happy, joy"),
+        (["happy", "contempt"], "Contempt"),
+        (["happy", "sad", "x;y"], "letters"),
+    ],
+)
+def test_emotions_that_cannot_be_read_are_refused(loaded, emotions, fact):
+    assert fact in run_refused(loaded, "--emotions", *emotions)
