@@ -10,11 +10,13 @@ Writes: data/train_x, train_y, val_x, val_y, test_x, test_y, and ground_truth (l
 Run:    python3 Pre-processing_Data.py
         python3 Pre-processing_Data.py --targets votes --stretch-contrast    to learn what people see, for new faces
         python3 Pre-processing_Data.py --drop-constant --drop-leaked
+        python3 Pre-processing_Data.py --exclude results/suspects.csv    see Find_Suspect_Labels.py
         python3 Pre-processing_Data.py --train-on-validation    for the final training, when all settings are chosen
 Expect: about a second.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from pipeline.workflow.cli import run_step
@@ -24,6 +26,7 @@ from annotated_types import Ge, Le
 
 from pipeline.data.fer2013 import PIXELS, SIDE, Emotions, Table
 from pipeline.data.pixels import stretch_contrast, to_float
+from pipeline.data.suspect_list import find_listed_rows
 from pipeline.data.targets import (
     GroundTruth,
     TargetKind,
@@ -33,6 +36,8 @@ from pipeline.data.targets import (
 )
 from pipeline.data.votes import MAX_VOTES
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.formatting import format_count
+from pipeline.workflow.settings import FilePath
 
 PREFIXES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # of the arrays' names
 
@@ -47,6 +52,7 @@ class Settings:
     # Images to drop from train
     drop_constant: bool = False  # True: drop training images whose pixels are all the same
     drop_leaked: bool = False  # True: drop training images that are also in validation or test
+    exclude: FilePath = ""  # list of training images to drop, of Find_Suspect_Labels.py; empty: none
 
     # Final training
     train_on_validation: bool = False  # True: train on the validation faces too, which biases their accuracy
@@ -56,6 +62,8 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     table, votes, emotions = store.read("dataset"), store.read("votes"), store.read("emotions")
     validate(settings, votes)
     keep = select_rows(table, votes, emotions, settings)
+    if settings.exclude:
+        keep &= ~find_excluded_training_rows(table, settings.exclude, store)
     if not keep.all():
         print(f"  dropped {np.count_nonzero(~keep):,} training faces")
     table = {name: column[keep] for name, column in table.items()}
@@ -72,7 +80,9 @@ def main(settings: Settings, store: ArtifactStore) -> None:
             arrays[f"train_{part}"] = np.concatenate([arrays[f"train_{part}"], arrays[f"val_{part}"]])
     for name, array in arrays.items():
         if not len(array):
-            raise ValueError(f"{name} is empty. Set drop_constant and drop_leaked to False.")
+            raise ValueError(
+                f"{name} is empty. Set drop_constant and drop_leaked to False, or shorten the list of exclude."
+            )
         print(f"  {name:<8}{array.shape!s:<20}{array.dtype}, {array.min():.0f} to {array.max():.0f}")
     ground_truth = split_ground_truth(table, votes, emotions, settings.train_on_validation)
     store.write(**arrays, ground_truth=ground_truth)
@@ -97,6 +107,15 @@ def select_rows(table: Table, votes: np.ndarray, emotions: Emotions, settings: S
     if settings.targets != "label":
         keep &= has_enough_votes(votes, settings.min_votes, emotions) | (table["Usage"] != "Training")
     return keep
+
+
+def find_excluded_training_rows(table: Table, exclude: str, store: ArtifactStore) -> np.ndarray:
+    """Return which rows are Training and in the list at a path, (N,) bool."""
+    path = Path(exclude).expanduser().absolute()
+    excluded = find_listed_rows(path, table) & (table["Usage"] == "Training")
+    store.add_dependency(path)
+    print(f"  {path.name} lists {format_count(np.count_nonzero(excluded), 'training face')} to leave out")
+    return excluded
 
 
 def find_constant_training_rows(table: Table) -> np.ndarray:

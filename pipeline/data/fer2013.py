@@ -1,10 +1,11 @@
 """Define the schema of FER2013: its emotions, splits and columns, and the checks of a table.
 
-A *table* is the form in which step 2 stores the data set, a dict of three arrays with one row per face:
+A *table* is the form in which step 2 stores the data set, a dict of arrays with one row per face:
 
     emotion   (N,) uint8, an index into the names in the artifact `emotions`, which are EMOTIONS by default
     pixels    (N, 48, 48) uint8, gray levels, 0 black to 255 white
     Usage     (N,) str, one of USAGES
+    origin    (N,) str, different for each face: its row in the CSV, from 1 below the header, or the path of its image
 
 FER2013: I. J. Goodfellow et al., "Challenges in Representation Learning: A report on three machine
 learning contests", 2013, https://arxiv.org/abs/1307.0414.

@@ -54,8 +54,7 @@ def read_image_folder(
             f"train/<emotion>/*.jpg and test/<emotion>/*.jpg or <emotion>/*.jpg, where <emotion> is one of "
             f"{', '.join(emotions.names)}. For other emotions see --emotions."
         )
-    in_splits = [file for file in files if file[1]]
-    note = ""
+    in_splits, note = [file for file in files if file[1]], ""
     if in_splits and len(in_splits) < len(files):
         note = (
             f"{len(files) - len(in_splits):,} images outside the folders of the splits were passed over, "
@@ -66,6 +65,7 @@ def read_image_folder(
     table = {
         "emotion": np.array([label for _, _, label in files], DTYPES["emotion"]),
         "pixels": np.stack([_read_face(path) for path, _, _ in bar]),
+        "origin": np.array([path.relative_to(root).as_posix() for path, _, _ in files]),
     }
     if in_splits:
         usages = np.array([usage for _, usage, _ in files], DTYPES["Usage"])

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.data.csv_file import CSV_ENDINGS, FER2013_STEMS, NoCsvError, find_csv, stem
 from pipeline.data.csv_reader import has_columns, read_csv
 from pipeline.data.emotions import ALL_EMOTIONS, EmotionSelection
-from pipeline.data.fer2013 import COLUMNS, USAGES, Table, parse_usage
+from pipeline.data.fer2013 import USAGES, Table, parse_usage
 from pipeline.data.image_archive import extract_images, list_images
 from pipeline.data.image_folder import find_images, find_label, read_image_folder
 from pipeline.data.splits import sort_by_split
@@ -63,7 +63,7 @@ class DataSource:
         if self.path.is_dir():
             return *read_image_folder(self.path, self.parts, emotions), "images"
         try:
-            return read_csv(self.path, emotions=emotions), self.note, "CSV"
+            return _add_origin(read_csv(self.path, emotions=emotions)), self.note, "CSV"
         except NoCsvError:
             return *_read_image_archive(self.path, emotions), "images"
 
@@ -140,9 +140,15 @@ def _read_split_files(paths: tuple[Path, ...], emotions: EmotionSelection) -> Ta
     """Read a CSV for each split, whose name says which one it is."""
     tables = []
     for path in paths:
-        table = read_csv(path, ("emotion", "pixels"), emotions)
+        table = _add_origin(read_csv(path, ("emotion", "pixels"), emotions), f"{path.name}:")
         tables.append(table | {"Usage": np.full(len(table["emotion"]), parse_usage(stem(path.name)))})
-    return sort_by_split({name: np.concatenate([table[name] for table in tables]) for name in COLUMNS})
+    return sort_by_split({name: np.concatenate([table[name] for table in tables]) for name in tables[0]})
+
+
+def _add_origin(table: Table, prefix: str = "") -> Table:
+    """Return the table of a CSV with the column origin: the number of each row, behind a prefix."""
+    numbers = range(1, len(table["emotion"]) + 1)
+    return table | {"origin": np.array([f"{prefix}{number}" for number in numbers])}
 
 
 def _read_image_archive(path: Path, emotions: EmotionSelection) -> tuple[Table, str]:

@@ -73,6 +73,7 @@ def collect_sections(store: ArtifactStore, compared: tuple[int, int] | None = No
         "analysis": (3, report_data.collect_analysis),
         "distribution": (4, lambda: image("class_distribution.png")),
         "faces": (5, lambda: image("emotions.png")),
+        "suspects": (2, lambda: report_figures.build_suspects(store)),
         "mean_faces": (5, lambda: image("mean_faces.png")),
         "diagram": (7, of_network("model.png", lambda: image("model.png"))),
         "layers": (7, of_network("model.json", report_data.collect_layers)),

@@ -131,11 +131,19 @@ def select_examples(store: ArtifactStore) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def build_suspects(store: ArtifactStore) -> dict[str, Any] | None:
+    """Return what Find_Suspect_Labels.py found, each of the first rows with its face; None if it has not run."""
+    if not store.has("suspects"):
+        return None
+    suspects = store.read("suspects")
+    faces = [_embed_face(pixels) for pixels in suspects["pixels"]]
+    rows = [facts | {"face": face} for facts, face in zip(suspects["rows"], faces, strict=True)]
+    return suspects | {"rows": rows}
+
+
 def _build_example(predictions: Predictions, row: int, face: np.ndarray) -> dict[str, Any]:
-    file = io.BytesIO()
-    Image.fromarray(to_uint8(face.squeeze())).save(file, "png")
     return {
-        "face": _to_data_uri(file.getvalue()),
+        "face": _embed_face(to_uint8(face.squeeze())),
         "label": predictions.emotions[predictions.labels[row]],
         "predicted": predictions.emotions[predictions.predicted[row]],
         "probabilities": predictions.probabilities[row].tolist(),
@@ -154,6 +162,13 @@ def build_reliability_bins(store: ArtifactStore) -> list[dict[str, Any]]:
 
 def read_test_predictions(store: ArtifactStore) -> Predictions:
     return Predictions(**store.read("predictions")["test"])
+
+
+def _embed_face(pixels: np.ndarray) -> str:
+    """Return a face (48, 48) uint8 as a data URI."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    return _to_data_uri(file.getvalue())
 
 
 def _to_data_uri(png: bytes) -> str:

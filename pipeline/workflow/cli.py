@@ -59,11 +59,7 @@ def run_step(
         settings, overrides = parse_settings(settings_class, recipes)
         if step.results:
             check_writable(RESULTS)
-        store = ArtifactStore(
-            script=script,
-            settings=to_plain(dataclasses.asdict(settings)),
-            arguments=format_flags(settings_class, overrides),
-        )
+        store = _create_store(script, settings, overrides)
         is_recorded = setup is None or setup(settings) is not False
         print_header(f"Step {step.number}: {step.title} ({script})", overrides)
         if not is_recorded:
@@ -92,6 +88,23 @@ def recorded_start(store: ArtifactStore) -> Iterator[None]:
     except (ValueError, FileNotFoundError):
         store.forget_start()
         raise
+
+
+def run_tool(
+    main: Callable[[Settings, ArtifactStore], None], settings_class: type[Settings], title: str
+) -> None:
+    """Run a script that is not a step, but writes artifacts or files in results/ of its own.
+
+    It locks what it writes; `run.py` does not run it, so nothing else is recorded.
+    """
+    script = Path(sys.argv[0]).name
+    with exit_on_termination(), exit_on_error(script):
+        settings, overrides = parse_settings(settings_class)
+        check_writable(RESULTS)
+        store = _create_store(script, settings, overrides)
+        print_header(f"{title} ({script})", overrides)
+        with store.lock():
+            main(settings, store)
 
 
 def run_app(
@@ -128,6 +141,15 @@ def parse_settings(
         parsed = tyro.cli(settings_class, description=description, default=defaults)
     settings = source.complete(parsed, defaults)
     return settings, source.overrides(settings, defaults)
+
+
+def _create_store(script: str, settings: "DataclassInstance", overrides: list[Override]) -> ArtifactStore:
+    """Return the store that records a script's settings, and the flags that repeat its run."""
+    return ArtifactStore(
+        script=script,
+        settings=to_plain(dataclasses.asdict(settings)),
+        arguments=format_flags(type(settings), overrides),
+    )
 
 
 def print_header(heading: str, overrides: list[Override]) -> None:

@@ -203,6 +203,7 @@ def test_a_csv_for_each_split_is_read(tmp_path, table, content, names):
     read, note, form = sources.resolve(tmp_path).read()
     assert all(np.array_equal(read[name], table[name]) for name in fer2013.COLUMNS)
     assert note == "" and form != "CSV"
+    assert read["origin"][[0, 8, 23]].tolist() == [f"{names[0]}:1", f"{names[1]}:1", f"{names[2]}:8"]
 
 
 def test_kaggles_test_csv_without_labels_is_passed_over(tmp_path, content):
@@ -216,6 +217,7 @@ def test_a_csv_that_the_user_names_is_read_alone(tmp_path, content):
     write_split_files(tmp_path, content, ["train.csv", "val.csv", "test.csv"])
     read, _, form = sources.resolve(tmp_path / "train.csv").read()
     assert len(read["emotion"]) == 8 and "Usage" not in read and form == "CSV"
+    assert read["origin"].tolist() == [str(row) for row in range(1, 9)]
 
 
 def test_two_files_for_a_split_are_refused_by_name(tmp_path, content):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.reporting import charts, report_data, report_figures
+from pipeline.reporting import charts, html_report, report_data, report_figures
 from pipeline.workflow.artifacts import ArtifactStore
 
 
@@ -46,6 +46,33 @@ def test_the_face_of_an_example_is_embedded_as_png(store):
     assert prefix == "data:image/png;base64"
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
         assert image.size == (48, 48) and image.getextrema() == (170, 170)  # 2/3 of 255
+
+
+def test_suspect_labels_are_a_section_only_where_they_were_searched(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(html_report, "ArtifactStore", lambda **_: ArtifactStore(tmp_path, "report.html"))
+    monkeypatch.setattr(html_report, "REPORT_PATH", tmp_path / "report.html")
+    assert report_figures.build_suspects(store) is None
+    assert "suspects.csv" not in html_report.write_report().read_text(encoding="utf-8")
+    facts = {"origin": "train/<x>.png", "label": "Sad", "suggested": "Fear", "score": -0.83}
+    facts |= {"label_probability": 0.05, "suggested_probability": 0.88}
+    facts |= {"voters_majority": "Fear", "voters_share": 0.9}
+    summary = {"by": "network", "method": "5 trainings of LeNet-5", "faces": 900, "found": 90, "listed": 45}
+    voters = {"listed": 0.715, "all": 0.342}
+    store.write(
+        suspects=summary | {"voters": voters, "rows": [facts], "pixels": np.zeros((1, 48, 48), np.uint8)}
+    )
+    page = html_report.write_report().read_text(encoding="utf-8")
+    for text in (
+        "90 of 900",
+        "first 45",
+        "71.5%",
+        "34.2%",
+        "train/&lt;x&gt;.png",
+        "Sad 5%",
+        "Fear 88%",
+        "-0.83",
+    ):
+        assert text in page, text
 
 
 def test_reliability_bins_of_the_test_split(store):
