@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 WIDTH, HEIGHT = 360, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 348, 12, 192  # of the axes
+MARGIN = 6  # around the points of an embedding
 MAX_DOTS = 40  # epochs that are marked with a dot each
 MAX_X_TICKS = 6
 
@@ -87,6 +88,15 @@ def scatter_chart(title: str, x_label: str, points: list[dict[str, Any]]) -> Cha
         "x_label": x_label,
         "dots": [point | {"x": to_x(point["x"]), "y": to_y(point["y"])} for point in points],
     }
+
+
+def fit_positions(positions: np.ndarray) -> np.ndarray:
+    """Return positions (N, 2) in the drawing of WIDTH x HEIGHT: centered, and with one scale for both axes."""
+    positions = positions * (1, -1)  # y grows downwards in SVG
+    size, low = np.ptp(positions, axis=0), positions.min(axis=0)
+    space = np.array([WIDTH, HEIGHT]) - 2 * MARGIN
+    scale = np.min(space / np.maximum(size, 1e-9))
+    return (MARGIN + (space - scale * size) / 2 + scale * (positions - low)).round(1)
 
 
 def format_large(number: float) -> str:

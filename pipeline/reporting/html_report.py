@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 
 from pipeline.data.fer2013 import EMOTIONS, Emotions
+from pipeline.figures.palette import get_colors
 from pipeline.reporting import report_data, report_figures
 from pipeline.reporting.comparison import compare_runs, format_comparison
 from pipeline.reporting.run_archive import read_run
@@ -36,7 +37,8 @@ def write_report(compared: tuple[int, int] | None = None) -> Path:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["percent"] = lambda share, digits=2: f"{share:.{digits}%}"
-    environment.globals["emotions"] = read_emotions(store)
+    emotions = read_emotions(store)
+    environment.globals |= {"emotions": emotions, "colors": get_colors(emotions)}
     template = environment.get_template("report.html")
     with store.lock():
         write_text(REPORT_PATH, template.render(collect_sections(store, compared)))
@@ -85,6 +87,7 @@ def collect_sections(store: ArtifactStore, compared: tuple[int, int] | None = No
         "reliability": (9, lambda: report_figures.build_reliability_bins(store)),
         "curves": (8, lambda: report_figures.build_learning_curves(store)),
         "pairs": (11, of_network("confused_pairs.png", lambda: image("confused_pairs.png"))),
+        "features": (9, lambda: report_figures.build_features(store)),
         "per_emotion": (12, of_network("classification_report.json", per_emotion)),
         "saliency": (12, lambda: report_data.collect_saliency(store)),
         "search": (8, report_data.collect_search),

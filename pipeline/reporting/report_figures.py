@@ -2,22 +2,26 @@
 
 import base64
 import io
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from pipeline.data.fer2013 import SIDE
 from pipeline.data.pixels import to_uint8
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import Predictions
 from pipeline.figures.palette import needs_white_text
 from pipeline.reporting import charts
 from pipeline.workflow.artifacts import ArtifactStore
+from pipeline.workflow.results_index import check_network
 from pipeline.workflow.steps import RESULTS
 
 MAX_EXAMPLES = 6  # faces per group: most confident correct predictions, most confident errors
 MAX_CELL_FACES = 12  # faces to show of a cell of the confusion matrix
 SHEET_COLUMNS = 24  # faces in a row of the image that has them all
+THUMBNAIL_SIDE = 32  # pixels, of the faces of the embedding, of which there may be thousands
 JPEG_QUALITY = 75
 RELIABILITY_BINS = 10
 MIN_RADIUS, MAX_RADIUS = 3, 10  # of the points of the reliability diagram
@@ -80,17 +84,17 @@ def select_cell_faces(predictions: Predictions) -> dict[str, list[int]]:
     return cells
 
 
-def build_sheet(faces: np.ndarray) -> str:
-    """Return faces (N, 48, 48, 1), float32 in [0, 1], side by side as the data URI of one JPEG."""
+def build_sheet(faces: np.ndarray, shown_side: int = SIDE) -> str:
+    """Return faces (N, 48, 48, 1), float32 in [0, 1], side by side as the data URI of one JPEG, in another size."""
     n_rows = max(1, -(-len(faces) // SHEET_COLUMNS))
     side = faces.shape[1]
     tiles = np.zeros((n_rows * SHEET_COLUMNS, side, side), np.uint8)
     tiles[: len(faces)] = to_uint8(faces[..., 0])
     sheet = tiles.reshape(n_rows, SHEET_COLUMNS, side, side).swapaxes(1, 2)
+    image = Image.fromarray(sheet.reshape(n_rows * side, SHEET_COLUMNS * side))
+    image = image.resize((SHEET_COLUMNS * shown_side, n_rows * shown_side), Image.Resampling.BOX)
     file = io.BytesIO()
-    Image.fromarray(sheet.reshape(n_rows * side, SHEET_COLUMNS * side)).save(
-        file, "jpeg", quality=JPEG_QUALITY
-    )
+    image.save(file, "jpeg", quality=JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
@@ -139,6 +143,41 @@ def build_suspects(store: ArtifactStore) -> dict[str, Any] | None:
     faces = [_embed_face(pixels) for pixels in suspects["pixels"]]
     rows = [facts | {"face": face} for facts, face in zip(suspects["rows"], faces, strict=True)]
     return suspects | {"rows": rows}
+
+
+def build_features(store: ArtifactStore) -> dict[str, Any] | None:
+    """Return the figures of Visualize_Features.py and the points of its embedding; None if it has not run.
+
+    Returns:
+        "points": one list per emotion of x, y, text, and place of the thumbnail in "sheet". "filters", "feature_maps":
+            data URIs, if the network has them. "network", "emotions", "faces", "test_faces".
+    """
+    if not store.has("embedding"):
+        return None
+    embedding = store.read("embedding")
+    rows, positions = embedding["rows"], charts.fit_positions(embedding["positions"])
+    emotions = embedding["emotions"]
+    points: list[list[dict[str, Any]]] = [[] for _ in emotions]
+    for number, (x, y) in enumerate(positions.tolist()):
+        label, predicted = int(embedding["labels"][number]), int(embedding["predicted"][number])
+        confidence = float(embedding["confidence"][number])
+        text = f"{emotions[label]}, predicted as {emotions[predicted]}, {confidence:.0%}"
+        thumbnail = (THUMBNAIL_SIDE * (number % SHEET_COLUMNS), THUMBNAIL_SIDE * (number // SHEET_COLUMNS))
+        is_wrong = label != predicted
+        points[label].append({"x": x, "y": y, "text": text, "thumbnail": thumbnail, "is_wrong": is_wrong})
+    images = {}
+    for name in ("filters", "feature_maps"):
+        with suppress(FileNotFoundError, ValueError):  # a network without convolutions; an earlier network's
+            check_network(store, f"{name}.png")
+            images[name] = embed_image(f"{name}.png")
+    sheet = build_sheet(store.read("test_x")[rows], THUMBNAIL_SIDE)
+    facts = {
+        "network": embedding["network"],
+        "emotions": emotions,
+        "faces": len(rows),
+        "test_faces": embedding["test_faces"],
+    }
+    return facts | images | {"points": points, "sheet": sheet}
 
 
 def _build_example(predictions: Predictions, row: int, face: np.ndarray) -> dict[str, Any]:

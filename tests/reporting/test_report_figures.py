@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.data.fer2013 import EMOTIONS
 from pipeline.reporting import charts, html_report, report_data, report_figures
 from pipeline.workflow.artifacts import ArtifactStore
 
@@ -73,6 +74,36 @@ def test_suspect_labels_are_a_section_only_where_they_were_searched(store, tmp_p
         "-0.83",
     ):
         assert text in page, text
+
+
+def test_the_embedding_has_a_point_with_its_face_for_each_test_face(store):
+    assert report_figures.build_features(store) is None
+    store.read("test_x")
+    store.write(
+        embedding={
+            "network": "LeNet-5",
+            "emotions": EMOTIONS,
+            "rows": np.array([1, 3]),
+            "labels": np.array([3, 0], np.uint8),
+            "predicted": np.array([3, 4]),
+            "confidence": np.array([0.91, 0.4], np.float32),
+            "positions": np.array([[-20, 5], [30, -10]], np.float32),
+            "test_faces": 4,
+        }
+    )
+    features = report_figures.build_features(store)
+    (wrong,), (correct,) = features["points"][0], features["points"][3]
+    assert (correct["text"], correct["is_wrong"]) == ("Happy, predicted as Happy, 91%", False)
+    assert (wrong["text"], wrong["is_wrong"]) == ("Angry, predicted as Sad, 40%", True)
+    assert correct["x"] < wrong["x"] and correct["y"] < wrong["y"], "y grows downwards"
+    assert (wrong["x"] - correct["x"]) / (wrong["y"] - correct["y"]) == pytest.approx(50 / 15, rel=0.01)
+    with Image.open(io.BytesIO(base64.b64decode(features["sheet"].partition(",")[2]))) as sheet:
+        for point, gray in ((correct, 85), (wrong, 255)):  # rows 1 and 3 of test_x
+            x, y = point["thumbnail"]
+            assert abs(sheet.getpixel((x + 16, y + 16)) - gray) <= 2
+    ArtifactStore(store.folder, "Performance.py").write(test_x=np.zeros((4, 48, 48, 1), np.float32))
+    with pytest.raises(ValueError, match="stale"):
+        report_figures.build_features(store)
 
 
 def test_reliability_bins_of_the_test_split(store):

@@ -31,6 +31,12 @@ const showTip = (event) => {
   tooltip.hidden = !target;
   if (!target) return;
   tooltip.textContent = target.dataset.tip;
+  if (target.dataset.thumbnail) {
+    const face = document.createElement("span");
+    face.className = "thumbnail";
+    face.style.backgroundPosition = target.dataset.thumbnail;
+    tooltip.prepend(face);
+  }
   const box = target.getBoundingClientRect();
   const x = event.clientX ?? box.x + box.width / 2;
   const y = event.clientY ?? box.y;
