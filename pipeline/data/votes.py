@@ -88,7 +88,9 @@ def check_voted(emotions: Emotions) -> None:
 
 
 def emotion_votes(votes: np.ndarray, emotions: Emotions = EMOTIONS) -> np.ndarray:
-    """The votes (N, 10) for K emotions alone, (N, K), in their order."""
+    """The votes (N, 10) for K emotions alone, (N, K), in their order; without votes they may be any."""
+    if not len(votes):
+        return np.zeros((0, len(emotions)), np.uint8)
     return votes[:, [EMOTION_COLUMNS[name] for name in emotions]]
 
 

@@ -49,3 +49,13 @@ def test_ground_truth_has_label_majority_and_whether_the_image_is_trained_on():
     assert truth["majority"].tolist() == [NEUTRAL, -1]
     assert truth["in_training"].tolist() == [False, True]
     assert len(collect_ground_truth(table, VOTES[:0], set())["majority"]) == 0
+
+
+@pytest.mark.parametrize("emotions", [("Wut", "Freude"), EMOTIONS[:5], (*EMOTIONS, "Contempt", "Bored")])
+def test_other_emotions_need_no_votes(emotions):
+    label, no_votes = np.arange(len(emotions), dtype=np.uint8), np.zeros((0, 10), np.uint8)
+    targets = build_targets(label, no_votes, "label", 5, emotions)
+    np.testing.assert_array_equal(targets, np.eye(len(emotions)))
+    table = {"emotion": label, "pixels": np.zeros((len(label), 48, 48), np.uint8)}
+    truth = collect_ground_truth(table, no_votes, set(), emotions)
+    assert truth["majority"].shape == (0,) and truth["label"] is label
