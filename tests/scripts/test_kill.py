@@ -13,17 +13,17 @@ from pipeline.workflow.steps import get_step
 pytestmark = pytest.mark.slow
 
 N_KILLS = {
-    "Load_dataSets.py": 5,
-    "Analizing_DataSet.py": 3,
-    "Visualize_the_DataSet_Graph.py": 3,
-    "Visualize_Emotions.py": 3,
-    "Pre-processing_Data.py": 5,
+    "Load_dataSets.py": 3,
+    "Analizing_DataSet.py": 2,
+    "Visualize_the_DataSet_Graph.py": 2,
+    "Visualize_Emotions.py": 2,
+    "Pre-processing_Data.py": 3,
     "LeNet-5_model.py": 2,
     "Compiling_model.py": 3,
     "Performance.py": 2,
     "Visualize_Training_&_Validation.py": 2,
-    "Confusion_Matrix.py": 3,
-    "Classification.py": 3,
+    "Confusion_Matrix.py": 2,
+    "Classification.py": 2,
     "Save_model.py": 3,
 }
 FLAGS = {"Load_dataSets.py": ["--sample-size", 600], "Compiling_model.py": ["--epochs", 3]}
