@@ -53,6 +53,12 @@ def newest_recording(results: Path) -> tuple[list[float], list[dict[str, str]]]:
     return [frame.seconds for frame in VideoReader(path)], read_rows(path.with_suffix(".csv"))
 
 
+def assert_same_frames(times: list[float], rows: list[dict[str, str]]) -> None:
+    """The signal may have come after the rows of a frame and before the frame itself."""
+    n_in_table = len({row["frame"] for row in rows})
+    assert len(times) > 1 and n_in_table - len(times) in (0, 1)
+
+
 def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not condition():
@@ -92,19 +98,24 @@ def test_the_window_shows_the_face_and_the_keys_work(webcam, video, display):
     def grab() -> np.ndarray:
         return np.asarray(ImageGrab.grab(xdisplay=display)).astype(int)
 
+    def is_paused() -> bool:
+        """The image is the same for half a second."""
+        before = grab()[:200]
+        time.sleep(0.5)
+        return np.array_equal(grab()[:200], before)
+
     wait_for(lambda: (np.abs(grab() - happy) < 12).all(axis=-1).sum() > 500)
+    wait_for(lambda: not is_paused())
     folder = webcam.results / "webcam"
     press("s")
     wait_for(lambda: list(folder.glob("*.png")))
     press("r")
+    wait_for(lambda: list(folder.glob("*.mp4")))
     time.sleep(1)
     press("r")
     wait_for(lambda: list(folder.glob("*.csv")))
     press("space")
-    time.sleep(0.5)
-    paused = grab()[:200]
-    time.sleep(0.5)
-    np.testing.assert_array_equal(grab()[:200], paused)
+    wait_for(is_paused)
     press("q", "keydown")  # releasing the key fails if the window has closed by then
     output, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0 and "Traceback" not in output, output
@@ -131,7 +142,7 @@ def test_a_recording_of_the_window_is_complete_after_a_signal(webcam, video, dis
     output, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode and "Traceback" not in output, output
     times, rows = newest_recording(webcam.results)
-    assert len(times) == len({row["frame"] for row in rows}) > 1
+    assert_same_frames(times, rows)
     assert VideoReader(max(folder.glob("*.mp4"))).frame_count == len(times)  # the index is complete
 
 
@@ -168,7 +179,7 @@ def test_a_recording_is_complete_after_a_signal(webcam, video, name):
     assert sorted(path.suffix for path in created) == [".csv", ".mp4"] and not list(folder.glob(".*"))
     times, rows = newest_recording(webcam.results)
     assert rows and len(times) > 1 and not VideoReader(max(folder.glob("*.mp4"))).notes
-    assert len(times) == len({row["frame"] for row in rows})
+    assert_same_frames(times, rows)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers import TIMEOUT_S
 
 from pipeline.vision.camera import Camera
 from pipeline.vision.video_io import DEFAULT_FPS
@@ -12,10 +13,12 @@ from pipeline.vision.video_writer import open_video_writer
 
 
 def test_frames_that_arrive_during_processing_are_skipped(fake_capture):
-    fake_capture(n_frames=30, seconds_per_frame=0.01)
+    capture = fake_capture(n_frames=10**6, seconds_per_frame=0.01)
     with Camera("0") as camera:
         first = camera.newest()
-        time.sleep(0.1)  # processing
+        n_left = capture.frames_left
+        while capture.frames_left > n_left - 10:  # processing
+            time.sleep(0.01)
         later = camera.newest(after=first.number)
         assert later.number > first.number + 2
         assert later.seconds > first.seconds + 0.05
@@ -51,7 +54,7 @@ def test_an_invalid_frame_ends_the_camera(fake_capture):
     capture = fake_capture(n_frames=1)
     capture.read = lambda: (True, np.zeros((0, 0, 3), np.uint8))  # OpenCV raises an error in the thread
     with Camera("0") as camera:
-        assert camera.newest(timeout=2) is None
+        assert camera.newest(timeout=TIMEOUT_S) is None
     assert capture.released.is_set()
 
 
@@ -133,4 +136,4 @@ def test_leaving_the_context_stops_the_thread_and_releases_the_source(fake_captu
     capture = fake_capture(n_frames=10**6, seconds_per_frame=0.01)
     with Camera("0") as camera:
         camera.newest()
-    assert capture.released.wait(1) and not camera.thread.is_alive()
+    assert capture.released.wait(TIMEOUT_S) and not camera.thread.is_alive()

@@ -138,7 +138,9 @@ def test_a_second_recording_has_files_of_its_own(open_view, tmp_path):
 # Cameras that fail
 # --------------------------------------------------------------------------------------------------
 class UnpluggedCapture:
-    """Stands in for cv2.VideoCapture: a camera that is unplugged after ten frames."""
+    """Stands in for cv2.VideoCapture: a camera that is unplugged after five frames have been processed."""
+
+    n_processed = 0
 
     def __init__(self, source):
         self.n_reads = 0
@@ -152,7 +154,7 @@ class UnpluggedCapture:
     def read(self) -> tuple[bool, np.ndarray | None]:
         time.sleep(0.05)
         self.n_reads += 1
-        success = self.n_reads <= 10
+        success = self.n_processed < 5
         return success, cv2.cvtColor(make_frame(self.n_reads), cv2.COLOR_RGB2BGR) if success else None
 
     def release(self) -> None:
@@ -160,7 +162,7 @@ class UnpluggedCapture:
 
 
 class HangingCapture(UnpluggedCapture):
-    """A camera that delivers no frame after the tenth."""
+    """A camera that delivers no frame after these."""
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         success, image = super().read()
@@ -178,6 +180,7 @@ def test_a_camera_that_fails_is_an_error_and_the_recording_is_complete(
 ):
     with monkeypatch.context() as patch:
         patch.setattr(camera_module.cv2, "VideoCapture", capture)
+        patch.setattr(capture, "n_processed", 0)
         patch.setattr(Camera, "newest", partialmethod(Camera.newest, timeout=1.0))
         with (
             pytest.raises(ValueError, match=message),
@@ -186,7 +189,7 @@ def test_a_camera_that_fails_is_an_error_and_the_recording_is_complete(
         ):
             view.start_recording()
             while view.next_image() is not None:
-                pass
+                capture.n_processed += 1
     files = files_by_extension(tmp_path / "out")
     assert set(files) == {".mp4", ".csv"}
     assert len(read_rows(files[".csv"])) > 1 and sum(1 for _ in VideoReader(files[".mp4"])) > 1

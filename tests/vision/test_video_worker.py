@@ -93,14 +93,14 @@ def test_error_is_raised_here_and_names_the_file_as_it_was_given(
 @needs_signals
 def test_file_that_hangs_the_decoder_is_given_up(long_video):
     reader = IsolatedVideoReader(long_video)
-    reader.timeout_s = 0.5
     frames = iter(reader)
     next(frames)
+    reader.timeout_s = 0.5
     os.kill(reader.process.pid, signal.SIGSTOP)
     started = time.monotonic()
     with pytest.raises(ValueError, match=r"video\.mp4.* 0\.5 seconds"):
         list(frames)
-    assert time.monotonic() - started < 10 and reader.process.poll() is not None
+    assert time.monotonic() - started < 30 and reader.process.poll() is not None
 
 
 def test_file_that_takes_too_long_to_open_is_given_up(write_video):

@@ -11,14 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers import Project, create_project
+from helpers import TIMEOUT_S, Project, create_project, find_free_port
 
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
 from pipeline.web.sessions import LockedClassifier
 
 MAX_UPLOAD_MB = 2  # limit of the page that is served
-STOP_TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +72,7 @@ class PageServer:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM if os.name != "nt" else signal.CTRL_C_EVENT)
-            output, _ = self.process.communicate(timeout=STOP_TIMEOUT_S)
+            output, _ = self.process.communicate(timeout=TIMEOUT_S)
             self.lines += output.splitlines()
 
 
@@ -124,9 +123,3 @@ def start_server(project: Project, temporary: Path) -> PageServer:
         if "Ctrl-C" in line:
             return server
     raise AssertionError("\n".join(server.lines))
-
-
-def find_free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers import TIMEOUT_S
 
 from pipeline.web.guard import MAX_JSON_BYTES, find_paths
 from pipeline.web.uploads import MAX_IDLE_S, MEGABYTE, UploadStore
@@ -47,7 +48,7 @@ class Page:
 
 
 def wait_until(is_done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIMEOUT_S
     while not is_done():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT
+from helpers import ROOT, TIMEOUT_S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -337,6 +337,6 @@ def test_a_script_that_is_started_twice_waits(project):
         lines = [second.stdout.readline() for _ in range(3)]
         assert any("waiting" in line for line in lines), lines
         assert second.poll() is None
-    printed, _ = second.communicate(timeout=60)
+    printed, _ = second.communicate(timeout=TIMEOUT_S)
     assert second.returncode == 0, printed
     assert len(project.store().read("dataset")["emotion"]) == 300

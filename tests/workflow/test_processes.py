@@ -8,7 +8,7 @@ import textwrap
 import time
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, TIMEOUT_S
 
 from pipeline.workflow.processes import is_interruption, run_and_wait
 
@@ -61,7 +61,7 @@ def is_running(process_id: int) -> bool:
 def test_a_signal_to_the_parent_alone_is_passed_on(number):
     parent, child_id = start()
     parent.send_signal(number)
-    printed, _ = parent.communicate(timeout=60)
+    printed, _ = parent.communicate(timeout=TIMEOUT_S)
     assert parent.returncode == 128 + number and is_interruption(parent.returncode)
     assert "cleaned up" in printed and not is_running(child_id)
 
@@ -69,7 +69,7 @@ def test_a_signal_to_the_parent_alone_is_passed_on(number):
 def test_ctrl_c_in_a_terminal_reaches_the_command_once():
     parent, child_id = start()
     os.killpg(parent.pid, signal.SIGINT)
-    printed, _ = parent.communicate(timeout=60)
+    printed, _ = parent.communicate(timeout=TIMEOUT_S)
     assert parent.returncode == 128 + signal.SIGINT
     assert printed.count("KeyboardInterrupt") == 1 and not is_running(child_id)
 
@@ -78,7 +78,7 @@ def test_two_signals_do_not_interrupt_the_cleaning_up():
     parent, child_id = start()
     for number in (signal.SIGHUP, signal.SIGTERM):
         parent.send_signal(number)
-    printed, _ = parent.communicate(timeout=60)
+    printed, _ = parent.communicate(timeout=TIMEOUT_S)
     assert "cleaned up" in printed and not is_running(child_id)
 
 
@@ -88,7 +88,7 @@ def test_a_signal_that_is_ignored_stays_ignored():
     time.sleep(0.5)
     assert parent.poll() is None and is_running(child_id)
     parent.send_signal(signal.SIGTERM)
-    parent.communicate(timeout=60)
+    parent.communicate(timeout=TIMEOUT_S)
     assert parent.returncode == 128 + signal.SIGTERM
 
 
