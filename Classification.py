@@ -10,8 +10,8 @@ Writes: results/classification_report.json, examples.png (correct and wrong pred
 Run:    python3 Classification.py
         python3 Classification.py --images me.png ~/photos holiday.mp4 more_faces.csv
         python3 Classification.py --images faces/ --faces crop --model models/Compact.tflite --formats csv parquet
-Expect: the highest recall for Happy and Surprise, the lowest for Fear. A new image takes half a second, a video about
-as long as it plays. An interrupted run over many images resumes with the same command.
+Expect: the highest recall for Happy and Surprise, the lowest for Fear. A new image takes a fifth of a second, a video
+about as long as it plays. An interrupted run over many images resumes with the same command.
 """
 
 from dataclasses import dataclass

@@ -49,3 +49,17 @@ class Face:
             return 0.0
         (left_x, left_y), (right_x, right_y) = self.landmarks[:2]
         return math.degrees(math.atan2(right_y - left_y, right_x - left_x))
+
+
+def intersection_over_min(first: Box, second: Box) -> float:
+    """Return the intersection of two boxes, relative to the area of the smaller box: 0 to 1."""
+    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    return max(0.0, width) * max(0.0, height) / min(first[2] * first[3], second[2] * second[3])
+
+
+def iou(first: Box, second: Box) -> float:
+    """Return the intersection over union (IoU) of two boxes: 0 if disjoint, 1 if equal."""
+    areas = first[2] * first[3], second[2] * second[3]
+    intersection = intersection_over_min(first, second) * min(areas)
+    return intersection / (sum(areas) - intersection)

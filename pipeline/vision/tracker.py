@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.vision.face import Box
-from pipeline.vision.face_detector import intersection_over_min, iou
+from pipeline.vision.face import Box, intersection_over_min, iou
 from pipeline.vision.recognition import FacePrediction
 
 MATCH_THRESHOLD = 0.3  # least intersection over the smaller area of two boxes that may be the same face

@@ -17,9 +17,9 @@ from helpers import ROOT, correlation
 from PIL import Image
 
 from pipeline.vision import face_detector
-from pipeline.vision.face import Face
+from pipeline.vision.face import Face, intersection_over_min, iou
 from pipeline.vision.face_crop import crop_face
-from pipeline.vision.face_detector import FaceDetector, intersection_over_min, iou, is_plausible, nms
+from pipeline.vision.face_detector import FaceDetector, is_plausible, nms
 
 ASTRONAUT_BOX = (178, 63, 90, 113)  # left, top, width, height
 WITHOUT_FACES = (
@@ -225,6 +225,21 @@ def test_faces_below_the_smallest_score_or_size_are_left_out(live):
     assert FaceDetector(live, min_score=0.98).detect(astronaut) == []
     large = FaceDetector(live, min_size=200)
     assert large.detect(astronaut) == [] and len(large.detect(astronaut, reduction=2)) == 1
+
+
+@pytest.mark.slow
+def test_a_photograph_is_detected_in_less_than_three_times_its_pixels(detector, monkeypatch):
+    """Which take a quarter of a second; the whole image enlarged would be four times its pixels."""
+    image = resize(load_photograph("astronaut"), 2)
+    shapes, run = [], detector._run_detector
+
+    def record(pixels: np.ndarray, score_threshold: float) -> np.ndarray:
+        shapes.append(pixels.shape)
+        return run(pixels, score_threshold)
+
+    monkeypatch.setattr(detector, "_run_detector", record)
+    assert len(detector.detect(image)) == 1
+    assert sum(height * width for height, width, _ in shapes) < 3 * image.shape[0] * image.shape[1]
 
 
 # --------------------------------------------------------------------------------------------------
