@@ -3,10 +3,13 @@
 A tag covers neither another face nor another tag. A number alone, the last resort, may cover the edge of its own face.
 """
 
+import importlib.util
 import math
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -116,12 +119,31 @@ def widest_name(emotions: Emotions, text_size: int) -> int:
 
 @lru_cache(maxsize=1024)
 def render_text(text: str, text_size: int) -> np.ndarray:
-    """Render a line of text as a mask (height, width) uint8: 0 for the background, 255 for the letters."""
+    """Render a line of text as a mask (height, width) uint8: 0 for the background, 255 for the letters.
+
+    Pillow's font has ASCII only. Other letters are from Matplotlib's; where that is not installed, they lose accents.
+    """
     font = ImageFont.load_default(text_size)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+        if path := _find_unicode_font():
+            font = ImageFont.truetype(path, text_size)
+        else:
+            text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or "?"
     left, _, right, _ = font.getbbox(text)
     mask = Image.new("L", (math.ceil(right - left), round(LINE_HEIGHT * text_size)))
     ImageDraw.Draw(mask).text((-left, 0), text, fill=255, font=font)
     return np.asarray(mask)
+
+
+@lru_cache
+def _find_unicode_font() -> Path | None:
+    """Return the file of Matplotlib's font without importing Matplotlib, or None."""
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return path if path.is_file() else None
 
 
 # --------------------------------------------------------------------------------------------------

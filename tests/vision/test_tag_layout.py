@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.fer2013 import EMOTIONS
+from pipeline.vision import tag_layout
 from pipeline.vision.face import Face
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.results_log import to_rows
@@ -108,3 +109,16 @@ def test_a_small_face_among_others_has_its_number_alone():
 
 def test_without_bars_no_panel_is_placed():
     assert all(tag.text for tag in place_tags(make_faces(grid(40)), (HEIGHT, WIDTH), 25, bars=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("Fröhlich", "Frohlich"), ("Überraschung", "Uberraschung"), ("Dégoût", "Degout"), ("快乐", "?")],
+)
+def test_letters_with_accents_are_drawn_or_lose_them(monkeypatch, text, plain):
+    render = tag_layout.render_text.__wrapped__
+    if tag_layout._find_unicode_font():
+        accented = render(text, 20)
+        assert accented.shape[0] == 27 and not np.array_equal(accented, render("\u25a1" + text[1:], 20))
+    monkeypatch.setattr(tag_layout, "_find_unicode_font", lambda: None)
+    np.testing.assert_array_equal(render(text, 20), render(plain, 20))
