@@ -64,7 +64,7 @@ def assert_trained_alike(project: Project, other: Project) -> None:
 def test_two_processes_train_like_one_although_each_is_killed_once(prepared, tmp_path):
     """With batch statistics, an EMA, a teacher, class weights and augmentation."""
     single = prepared.copy(tmp_path / "single")
-    single.run("Compact_model.py", "--filters", 8, 8, "--blocks", 1, 1)
+    single.run("Compact_model.py", "--filters", 8, "--blocks", 1)
     serialization.unpack(single.store().read("model")).save(tmp_path / "teacher.keras")
     first, second = single.copy(tmp_path / "first"), single.copy(tmp_path / "second")
     manifest = second.store().manifest()
