@@ -5,7 +5,7 @@ its predictions with the network's on the test split. A file whose predictions d
 for people, .json for programs) lists labels, preprocessing, checksums, metrics and the commands that reproduce the
 model; FER_CNN_<network>.zip contains the files and the card. These replace all previous files of the same name, other
 formats included. The .keras and .h5 files are compiled: Keras can evaluate them and train them further.
-Reads:  data/trained_model, history, metrics, emotions, source, train_x, test_x, ground_truth
+Reads:  data/trained_model, history, metrics, emotions, source, test_x, ground_truth
 Writes: results/FER_CNN_<network>.*, results/metrics.json
 Run:    python3 Save_model.py
         python3 Save_model.py --formats keras litert litert_float16 litert_int8 onnx saved_model
@@ -35,7 +35,6 @@ from pipeline.training.optimizers import compile_trained
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.atomic_io import write_json, write_text
 from pipeline.workflow.results_index import list_other_networks, record_network
-from pipeline.workflow.settings import PositiveInt
 from pipeline.workflow.steps import RESULTS, ROOT, STEPS
 
 
@@ -45,7 +44,6 @@ class Settings:
     name: FileName = ""  # of the files; empty: FER_CNN_<network>
     formats: Annotated[tuple[FormatName, ...], MinLen(1)] = ("keras", "h5", "litert")  # of the files
     note: str = ""  # text for the model card, such as how the model was chosen
-    calibration_faces: PositiveInt = 500  # training faces from which litert_int8 takes its ranges
 
 
 def main(settings: Settings, store: ArtifactStore) -> None:
@@ -94,7 +92,6 @@ def export_formats(
     """Export a network to each format; return file name -> measurements, and the errors of rejected files."""
     faces, labels = store.read("test_x"), store.read("ground_truth")["test"]["label"]
     expected = predict_proba(model, faces)
-    calibration = to_uint8(store.read("train_x")[: settings.calibration_faces])
     emotions = store.read("emotions")
     formats: dict[str, dict[str, Any]] = {}
     errors: list[str] = []
@@ -102,7 +99,7 @@ def export_formats(
         path = folder / f"{name}{FORMATS[format_name].suffix}"
         try:
             formats[path.name] = export_checked(
-                model, format_name, path, to_uint8(faces), labels, expected, calibration, emotions
+                model, format_name, path, to_uint8(faces), labels, expected, emotions
             )
         except ImportError as error:
             print(f"  Skipped {format_name}: {error}")

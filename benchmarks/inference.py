@@ -26,6 +26,7 @@ from pipeline.workflow.cli import run_benchmark
 import numpy as np
 from peers import PEER_SIDE, load_peer
 
+from pipeline.data.fer2013 import EMOTIONS
 from pipeline.data.pixels import to_float, to_uint8
 from pipeline.evaluation.predict import predict_proba
 from pipeline.inference.classifier import EmotionClassifier
@@ -79,7 +80,7 @@ def build_ways(path: Path, folder: Path) -> dict[str, PredictFunction]:
     """Return each way to run a model, as a function of faces (N, 48, 48, 1) uint8."""
     model = serialization.load_model(path)
     for name in ("litert", "onnx"):
-        FORMATS[name].write(model, folder / f"{path.stem}{FORMATS[name].suffix}", np.empty(0))
+        FORMATS[name].write(model, folder / f"{path.stem}{FORMATS[name].suffix}", EMOTIONS)
     return {
         "model.predict": lambda faces: model.predict(to_float(faces), verbose=0),
         "model(x)": lambda faces: keras.ops.convert_to_numpy(model(to_float(faces), training=False)),

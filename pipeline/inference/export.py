@@ -37,26 +37,24 @@ class Format:
 
     Attributes:
         suffix: Appended to the name of the file.
-        write: write(model, path, calibration_faces, emotions)
+        write: write(model, path, emotions)
         max_difference: Largest difference of a probability.
         max_accuracy_loss: Where above 0, it is checked instead of max_difference.
         packages: Packages beyond the dependencies in pyproject.toml.
     """
 
     suffix: str
-    write: Callable[[keras.Model, Path, np.ndarray, Emotions], None]
+    write: Callable[[keras.Model, Path, Emotions], None]
     max_difference: float = 1e-4
     max_accuracy_loss: float = 0.0
     packages: tuple[str, ...] = ()
 
 
-def write_keras(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
+def write_keras(model: keras.Model, path: Path, emotions: Emotions) -> None:
     serialization.save_model(model, path, emotions)
 
 
-def write_litert(
-    model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions, **options: Any
-) -> None:
+def write_litert(model: keras.Model, path: Path, emotions: Emotions, **options: Any) -> None:
     """Write a LiteRT file; `options` are attributes of tf.lite.TFLiteConverter."""
     # Not export(format="litert"), which Keras 3.12 and older, the last for Python 3.10, do not have.
     import tensorflow as tf
@@ -71,27 +69,25 @@ def write_litert(
         archive.writestr(model_labels.LABELS_FILE, model_labels.format_labels(emotions))
 
 
-def write_litert_float16(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
+def write_litert_float16(model: keras.Model, path: Path, emotions: Emotions) -> None:
     import tensorflow as tf
 
     optimizations = [tf.lite.Optimize.DEFAULT]
     target_spec = tf.lite.TargetSpec(supported_types=[tf.float16])
-    write_litert(model, path, calibration, emotions, optimizations=optimizations, target_spec=target_spec)
+    write_litert(model, path, emotions, optimizations=optimizations, target_spec=target_spec)
 
 
-def write_litert_int8(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
+def write_litert_int8(model: keras.Model, path: Path, emotions: Emotions) -> None:
+    """Write a LiteRT file that multiplies in 8 bits: weights are stored as int8, layers' inputs quantized as they come.
+
+    This dynamic range quantization needs no calibration faces, and costs less accuracy than ranges fixed by such faces.
+    """
     import tensorflow as tf
 
-    def iterate_faces() -> Iterator[list[np.ndarray]]:
-        for face in calibration:
-            yield [face[np.newaxis]]
-
-    optimizations = [tf.lite.Optimize.DEFAULT]
-    options = {"optimizations": optimizations, "representative_dataset": iterate_faces}
-    write_litert(model, path, calibration, emotions, **options)
+    write_litert(model, path, emotions, optimizations=[tf.lite.Optimize.DEFAULT])
 
 
-def write_onnx(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
+def write_onnx(model: keras.Model, path: Path, emotions: Emotions) -> None:
     import onnx
 
     add_rescaling(model).export(str(path), format="onnx", verbose=False)
@@ -100,7 +96,7 @@ def write_onnx(model: keras.Model, path: Path, calibration: np.ndarray, emotions
     onnx.save(exported, path)
 
 
-def write_saved_model(model: keras.Model, path: Path, calibration: np.ndarray, emotions: Emotions) -> None:
+def write_saved_model(model: keras.Model, path: Path, emotions: Emotions) -> None:
     add_rescaling(model).export(str(path), format="tf_saved_model", verbose=False)
     assets = path / model_labels.SAVED_MODEL_ASSETS
     assets.mkdir()
@@ -138,7 +134,6 @@ def export_checked(
     faces: np.ndarray,
     labels: np.ndarray,
     expected: np.ndarray,
-    calibration: np.ndarray,
     emotions: Emotions = EMOTIONS,
 ) -> dict[str, Any]:
     """Export a model, load the file in its runtime, and keep it if its predictions match the model's.
@@ -150,7 +145,6 @@ def export_checked(
         faces: (N, 48, 48, 1) uint8, on which the predictions are compared.
         labels: (N,) int, their emotions.
         expected: (N, K), the network's own probabilities.
-        calibration: Training faces, uint8, from which int8 quantization takes its ranges.
         emotions: The names of the K outputs, which are stored in the file.
 
     Returns:
@@ -167,7 +161,7 @@ def export_checked(
     with explain_failure(path):
         with suppress_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters use deprecated functions
-            export_format.write(model, path, calibration, emotions)
+            export_format.write(model, path, emotions)
             classifier = EmotionClassifier(path, trust=True)  # the card is written at the end
         comparison = compare_predictions(classifier.predict_proba(faces), expected, labels)
         accuracy_loss = float(np.mean(expected.argmax(axis=1) == labels)) - comparison["accuracy"]

@@ -64,8 +64,7 @@ STEPS = (
     Step(12, "Classification.py", "Report per emotion, new images",
          reads=("predictions", "test_x"), results=("classification_report.json", "examples.png")),
     Step(13, "Save_model.py", "Export the model",
-         reads=("trained_model", "history", "metrics", "emotions", "train_x", "test_x", "ground_truth"),
-         results=EXPORTS),
+         reads=("trained_model", "history", "metrics", "emotions", "test_x", "ground_truth"), results=EXPORTS),
 )
 # fmt: on
 BUILD_STEP = STEPS[6]

@@ -46,6 +46,6 @@ def exported(tmp_path_factory) -> Exported:
     exported = Exported(tmp_path_factory.mktemp("exported"), model, faces, probabilities, {})
     for name in export.FORMATS:
         exported.measurements[name] = export.export_checked(
-            model, name, exported.path(name), faces, exported.labels, probabilities, faces
+            model, name, exported.path(name), faces, exported.labels, probabilities
         )
     return exported

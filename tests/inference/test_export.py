@@ -51,7 +51,7 @@ def test_layers_that_are_random_in_training_are_off_in_an_exported_file(exported
     )
     expected = model.predict(exported.faces / np.float32(255), verbose=0)
     path = tmp_path / f"x{export.FORMATS[name].suffix}"
-    arguments = (exported.faces, exported.labels, expected, exported.faces)
+    arguments = (exported.faces, exported.labels, expected)
     measurements = export.export_checked(model, name, path, *arguments)
     assert measurements["largest_difference"] < 1e-4
 
@@ -86,9 +86,7 @@ def test_file_whose_probabilities_differ_is_not_kept(exported, tmp_path):
     path = tmp_path / "x.tflite"
     wrong = exported.probabilities[::-1]
     with pytest.raises(ValueError, match=r"x\.tflite was not saved.* 1e-04"):
-        export.export_checked(
-            exported.model, "litert", path, exported.faces, exported.labels, wrong, exported.faces
-        )
+        export.export_checked(exported.model, "litert", path, exported.faces, exported.labels, wrong)
     assert not list(tmp_path.iterdir())
 
 
@@ -97,9 +95,7 @@ def test_file_that_loses_accuracy_is_not_kept(exported, tmp_path):
     other_labels = np.roll(exported.labels, 1)
     expected = np.eye(7, dtype=np.float32)[other_labels]  # a network with an accuracy of 1 on these labels
     with pytest.raises(ValueError, match=r"x_int8\.tflite was not saved.*accuracy"):
-        export.export_checked(
-            exported.model, "litert_int8", path, exported.faces, other_labels, expected, exported.faces
-        )
+        export.export_checked(exported.model, "litert_int8", path, exported.faces, other_labels, expected)
     assert not list(tmp_path.iterdir())
 
 
@@ -129,7 +125,7 @@ class ForeignError(Exception):
 def test_any_error_of_an_exporter_is_reported_and_its_file_deleted(
     exported, tmp_path, monkeypatch, error, is_folder
 ):
-    def write(model, path, calibration):
+    def write(model, path, emotions):
         if is_folder:
             path.mkdir()
         (path / "part" if is_folder else path).write_bytes(b"incomplete")
@@ -144,7 +140,6 @@ def test_any_error_of_an_exporter_is_reported_and_its_file_deleted(
             exported.faces,
             exported.labels,
             exported.probabilities,
-            exported.faces,
         )
     assert not list(tmp_path.iterdir())
 
@@ -169,5 +164,4 @@ def test_missing_package_is_reported_with_the_install_command(exported, tmp_path
             exported.faces,
             exported.labels,
             exported.probabilities,
-            exported.faces,
         )

@@ -16,8 +16,10 @@ from pipeline.models import model_zoo, serialization
 from pipeline.workflow.fingerprint import compute_folder_sha256
 
 KERAS_FILES = sorted(model_zoo.MODELS_DIR.glob("*.keras"))
-LITERT_FILES = sorted(model_zoo.MODELS_DIR.glob("*.tflite"))
+INT8_FILES = sorted(model_zoo.MODELS_DIR.glob("*_int8.tflite"))
+LITERT_FILES = sorted(set(model_zoo.MODELS_DIR.glob("*.tflite")) - set(INT8_FILES))
 MAX_FILE_BYTES = 25e6
+MAX_INT8_DIFFERENCE = 0.1  # of a probability
 
 
 def test_the_models_ship_in_both_formats_and_the_teacher_as_keras_only():
@@ -32,7 +34,8 @@ def test_the_models_ship_in_both_formats_and_the_teacher_as_keras_only():
     }
     assert {path.stem for path in KERAS_FILES} == names | {"Transfer_votes"}
     assert {path.stem for path in LITERT_FILES} == names
-    for path in (*KERAS_FILES, *LITERT_FILES):
+    assert [path.stem for path in INT8_FILES] == ["Compact_votes_int8", "Strong_votes_int8"]
+    for path in (*KERAS_FILES, *LITERT_FILES, *INT8_FILES):
         assert path.stat().st_size < MAX_FILE_BYTES
         assert path.name in model_zoo.read_model_card(path)["formats"]
         model_zoo.verify_checksum(path)
@@ -52,6 +55,15 @@ def test_litert_file_predicts_what_its_card_records(path):
     faces = to_uint8(model_zoo.load_reference_faces())
     expected = model_zoo.read_model_card(path)["reference_predictions"]
     np.testing.assert_allclose(EmotionClassifier(path).predict_proba(faces), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("path", INT8_FILES, ids=lambda path: path.stem)
+def test_int8_file_predicts_about_what_its_card_records(path):
+    faces = to_uint8(model_zoo.load_reference_faces())
+    expected = np.array(model_zoo.read_model_card(path)["reference_predictions"])
+    probabilities = EmotionClassifier(path).predict_proba(faces)
+    np.testing.assert_allclose(probabilities, expected, atol=MAX_INT8_DIFFERENCE)
+    assert np.mean(probabilities.argmax(axis=1) == expected.argmax(axis=1)) > 0.9
 
 
 @pytest.mark.parametrize("path", KERAS_FILES, ids=lambda path: path.stem)

@@ -98,7 +98,6 @@ class FakeStore:
         faces = model_zoo.load_reference_faces()
         labels = np.arange(len(faces)) // 2
         self.artifacts = {
-            "train_x": faces,
             "test_x": faces,
             "test_y": np.eye(7)[labels],
             "ground_truth": {"test": {"label": labels}},
@@ -135,8 +134,6 @@ def test_rejected_file_is_an_error_and_the_rest_is_saved(tmp_path, monkeypatch):
     ("flags", "message"),
     [
         (["--formats"], "formats is ()"),
-        (["--calibration-faces", "0"], "calibration_faces is 0"),
-        (["--calibration-faces", "-5"], "calibration_faces is -5"),
         (["--name", "../out"], "name is '../out'"),
         (["--name", "/tmp/out"], "name is '/tmp/out'"),
         (["--name", ".."], "name is '..'"),
