@@ -91,7 +91,7 @@ def train(tmp_path, monkeypatch):
     ) -> ArtifactStore:
         store = ArtifactStore(tmp_path / folder)
         if not store.has("model"):
-            store.write(source={"label": "random"}, model=model)
+            store.write(source={"label": "random"}, emotions=EMOTIONS, model=model)
             store.write(train_x=faces[:64], train_y=targets[:64], val_x=faces[64:], val_y=targets[64:])
         interrupted_store = InterruptedStore(tmp_path / folder, "Compiling_model.py", arguments=arguments)
         interrupted_store.interrupted_epoch = interrupted_epoch
