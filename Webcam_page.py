@@ -1,7 +1,8 @@
 """Recognize facial expressions in a browser: on this machine, or on a laptop or phone in the network.
 
 The page has three tabs: camera, image and video. It annotates each face with its emotion, shows the probabilities of
-all emotions, and offers the predictions as CSV.
+all emotions, over time too, and offers the pictures and the predictions as CSV. Another network of models/ can be
+chosen on it.
 Privacy: camera frames stay in memory while they are processed. An upload is kept in a private folder until it has been
 processed, or for ten minutes if nobody processes it; an annotated video until its tab is closed or processes the next
 one, or for an hour after it was last played. The folder is deleted when the script ends, or at its next start if it is
@@ -25,8 +26,10 @@ from annotated_types import Ge, Gt, Le
 from pipeline.models import model_zoo
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.recognition import load_classifier, recognize_faces
+from pipeline.web.address import Address
 from pipeline.web.components import load_examples
 from pipeline.web.private_dir import create_private_dir
+from pipeline.web.quick_import import quick_import
 from pipeline.web.sessions import LockedClassifier
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import NonNegativeFloat, PositiveInt
@@ -62,8 +65,9 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     if settings.max_stored_mb < settings.max_upload_mb:
         raise ValueError("max_stored_mb is less than max_upload_mb, so that no upload would fit.")
     private_dir = create_private_dir()
-    from pipeline.web.page import build_page  # imports Gradio, which must not happen before this
-    from pipeline.web.server import Address, create_app, serve
+    with quick_import():  # of Gradio, which must not be imported before there is a private folder
+        from pipeline.web.page import build_page
+        from pipeline.web.server import create_app, serve
     from pipeline.web.uploads import MEGABYTE, UploadStore
 
     classifier = LockedClassifier(
@@ -97,8 +101,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
 
 def warm_up(classifier: LockedClassifier, tta: int) -> None:
     """Recognize an example image: the first prediction is the slowest, and no user should wait for it."""
-    _, image = load_examples()[0]
-    recognize_faces(image, FaceDetector(live=True), classifier, tta)
+    recognize_faces(load_examples()[0].pixels, FaceDetector(live=True), classifier, tta)
 
 
 def validate_certificate(certificate: str, key: str) -> None:

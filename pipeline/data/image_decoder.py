@@ -79,7 +79,7 @@ def open_image(path: str | Path) -> DecodedImage:
 
 
 def _read_error(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{path} cannot be read as an image ({reason}).")
+    return ValueError(f"{path} is not a picture that can be read ({reason}).")
 
 
 def _explain(error: Exception, path: Path) -> str:
@@ -89,7 +89,7 @@ def _explain(error: Exception, path: Path) -> str:
         return "it is empty"
     if is_heif(path) and "HEIF" not in Image.OPEN:
         return HEIF_PACKAGE_MISSING
-    return "its content is of no supported image format"
+    return "its format is unknown"
 
 
 # --------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class VideoReader:
         stream = self.container.streams.best("video")
         if not isinstance(stream, VideoStream):
             self.close()
-            raise ValueError(f"{self.path} cannot be read as a video (it has no pictures).")
+            raise ValueError(f"{self.path} is not a video that can be read (it has no pictures).")
         self.stream = stream
         self.stream.thread_type = "AUTO"
         self.fps = self._get_fps()
@@ -110,7 +110,7 @@ class VideoReader:
                 yield Frame(self.frames_read, seconds, self._to_image(decoded))
         self.close()
         if not self.frames_read:
-            raise ValueError(f"{self.path} cannot be read as a video (it has no frames).")
+            raise ValueError(f"{self.path} is not a video that can be read (it has no frames).")
 
     def sample(self, n_frames: int) -> list[np.ndarray]:
         """Return images of at most `n_frames` frames, spread over the video; it can't be iterated over afterwards.
@@ -200,5 +200,5 @@ def open_container(path: Path) -> "av.container.InputContainer":
     try:
         return av.open(str(path), options=options, metadata_errors="replace")
     except av.FFmpegError as error:
-        reason = "it is truncated or its format is unknown" if path.stat().st_size else "it is empty"
-        raise ValueError(f"{path} cannot be read as a video ({reason}).") from error
+        reason = "it is cut off or its format is unknown" if path.stat().st_size else "it is empty"
+        raise ValueError(f"{path} is not a video that can be read ({reason}).") from error

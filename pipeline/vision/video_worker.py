@@ -91,7 +91,7 @@ class IsolatedVideoReader:
             reason = "its decoder has crashed"
             if self.has_timed_out:
                 reason = f"no frame could be decoded for {self.timeout_s:g} seconds"
-            raise ValueError(f"{self.path} cannot be read as a video ({reason}).") from error
+            raise ValueError(f"{self.path} is not a video that can be read ({reason}).") from error
         finally:
             timer.cancel()
         if "error" in message:

@@ -7,6 +7,7 @@ servers: no fonts, scripts or analytics. Images are embedded in the HTML.
 import base64
 import io
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data.fer2013 import EMOTIONS, Emotions
-from pipeline.data.image_io import LoadedImage
+from pipeline.data.image_io import LoadedImage, read_image
 from pipeline.data.pixels import to_uint8
 from pipeline.figures.palette import get_colors, to_rgb
 from pipeline.models import model_zoo
@@ -24,15 +25,38 @@ from pipeline.vision.annotate import annotated_copy, contrasting_color
 from pipeline.vision.recognition import FacePrediction
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row, list_columns, write_csv_to
+from pipeline.web.emotion_chart import Chart, lay_out_charts
 from pipeline.web.frames import limit_size
 from pipeline.web.sessions import FrameResult
-from pipeline.web.templating import render
+from pipeline.web.templating import STATIC_DIR, render
 from pipeline.web.video_jobs import AnnotatedVideo
 from pipeline.workflow.formatting import format_count
 
 MAX_CARDS = 12  # faces whose probabilities are shown; the CSV has all
+PHOTOGRAPH = "eileen_collins.jpg"  # in static/: by NASA, in the public domain (https://flic.kr/p/r9qvLn)
 EXAMPLE_INDICES = (7, 8, 10, 12)  # reference faces that a network trained on photographs classifies correctly
 EXAMPLE_SCALE = 6  # enlargement of a reference face of 48x48 pixels
+THUMBNAIL_SIDE = 128  # pixels, of the example images on their buttons
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image to try: (height, width, 3) uint8 RGB."""
+
+    label: str
+    description: str
+    file_name: str
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a file gave: HTML, and the rows of its table, none if the file could not be read."""
+
+    html: str
+    rows: list[Row]
+    face_count: int = 0
+    emotions: Emotions = EMOTIONS
 
 
 # --------------------------------------------------------------------------------------------------
@@ -43,17 +67,31 @@ def camera_html(emotions: Emotions = EMOTIONS) -> str:
     return render("camera.html", bars=_bars(np.zeros(len(emotions)), emotions))
 
 
-def examples_html() -> str:
-    """Return the example images as buttons, numbered by data-index."""
-    examples = [(emotion, _to_data_url(image, "png")) for emotion, image in load_examples()]
-    return render("examples.html", examples=examples)
+def examples_html(text: str) -> str:
+    """Return a text and the example images as buttons, numbered by data-index."""
+    examples = [
+        {"label": example.label, "description": example.description, "url": _thumbnail(example.pixels)}
+        for example in load_examples()
+    ]
+    return render("examples.html", text=text, examples=examples)
 
 
 @lru_cache(maxsize=1)
-def load_examples() -> list[tuple[str, np.ndarray]]:
-    """Load the example images: (emotion, (288, 288, 3) uint8 RGB)."""
+def load_examples() -> list[Example]:
+    """Load the example images: a photograph and drawn faces."""
+    photograph = read_image(STATIC_DIR / PHOTOGRAPH).pixels
+    examples = [Example("Photograph", "photograph of Eileen Collins", PHOTOGRAPH, photograph)]
     faces = to_uint8(model_zoo.load_reference_faces()[..., 0])
-    return [(EMOTIONS[index // 2], _enlarge(faces[index])) for index in EXAMPLE_INDICES]
+    for index in EXAMPLE_INDICES:
+        emotion = EMOTIONS[index // 2]
+        pixels = _enlarge(faces[index])
+        examples.append(Example(emotion, f"drawn face: {emotion}", f"{emotion.lower()}.png", pixels))
+    return examples
+
+
+def _thumbnail(pixels: np.ndarray) -> str:
+    side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    return _to_data_url(cv2.resize(pixels, side, interpolation=cv2.INTER_AREA), "jpeg")
 
 
 def _enlarge(face: np.ndarray) -> np.ndarray:
@@ -86,36 +124,40 @@ def _to_json(face: FacePrediction) -> dict[str, Any]:
 
 def image_result(
     name: str, image: LoadedImage, faces: list[FacePrediction], emotions: Emotions = EMOTIONS
-) -> str:
-    """Return an image's results as HTML; the faces are in coordinates of the file's image."""
+) -> Result:
+    """Return an image's results; the faces are in coordinates of the file's image."""
+    rows = to_rows(name, faces, notes=image.notes)
     url = _to_data_url(limit_size(annotated_copy(image, faces, bars=False)), "jpeg")
     found = ", ".join(face.emotion for face in faces[:MAX_CARDS])
-    return _render_result(
+    html = _render_result(
         "image_result.html",
         url=url,
         description=f"{name}, with its faces annotated: {found}" if faces else name,
-        summary=f"{format_count(len(faces), 'face')} found." if faces else "No face found.",
+        summary=f"{name}: {format_count(len(faces), 'face')} found." if faces else f"{name}: No face found.",
         cards=[_card(f"Face {face.track_id}", face.probabilities, emotions) for face in faces],
         downloads=[
             (url, f"{Path(name).stem}_annotated.jpg", "Save the image"),
-            _csv_download(name, to_rows(name, faces, notes=image.notes), emotions),
+            _csv_download(name, rows, emotions),
         ],
     )
+    return Result(html, rows, len(faces), emotions)
 
 
-def video_result(video: AnnotatedVideo) -> str:
-    """Return a video's results as HTML: the annotated copy, and each face's mean probabilities."""
+def video_result(video: AnnotatedVideo) -> Result:
+    """Return a video's results: the annotated copy, and each face's probabilities, their mean and over time."""
     url = f"gradio_api/file={video.path.as_posix()}"
-    summary = f"{format_count(len(video.mean_probabilities), 'face')} in {video.seconds:.1f} seconds."
+    n_faces = len(video.mean_probabilities)
+    summary = f"{video.name}: {format_count(n_faces, 'face')} in {video.seconds:.1f} seconds."
+    charts = lay_out_charts(video.rows, video.seconds, video.emotions)
     if not video.is_complete:
         summary += " The rest of the video exceeds the time limit or cannot be read."
-    return _render_result(
+    html = _render_result(
         "video_result.html",
         url=url,
         description=video.name,
         summary=summary,
         cards=[
-            _card(f"Face {track_id}, mean", probabilities, video.emotions)
+            _card(f"Face {track_id}, mean", probabilities, video.emotions, charts.get(track_id))
             for track_id, probabilities in video.mean_probabilities.items()
         ],
         downloads=[
@@ -123,6 +165,24 @@ def video_result(video: AnnotatedVideo) -> str:
             _csv_download(video.name, video.rows, video.emotions),
         ],
     )
+    return Result(html, video.rows, n_faces, video.emotions)
+
+
+def error_result(text: str) -> Result:
+    """Return an error, in place of a file's results."""
+    return Result(render("alert.html", text=text), [])
+
+
+def combine_results(results: list[Result]) -> str:
+    """Return the results of the files of an upload as HTML; above those of several, their sum and one table."""
+    html = "".join(result.html for result in results)
+    if len(results) == 1:
+        return html
+    face_count = sum(result.face_count for result in results)
+    summary = f"{format_count(len(results), 'file')}, {format_count(face_count, 'face')}"
+    rows = [row for result in results for row in result.rows]
+    url, _, text = _csv_download("faces", rows, results[0].emotions)
+    return render("overview.html", summary=summary, download=(url, "faces.csv", f"{text} of all")) + html
 
 
 def _render_result(template: str, cards: list[dict[str, Any]], **values: object) -> str:
@@ -130,13 +190,16 @@ def _render_result(template: str, cards: list[dict[str, Any]], **values: object)
     return render(template, cards=cards[:MAX_CARDS], hidden_count=hidden_count, **values)
 
 
-def _card(title: str, probabilities: np.ndarray, emotions: Emotions) -> dict[str, Any]:
+def _card(
+    title: str, probabilities: np.ndarray, emotions: Emotions, chart: Chart | None = None
+) -> dict[str, Any]:
     emotion = emotions[int(np.argmax(probabilities))]
     return {
         "title": title,
         "emotion": emotion,
         "color": get_colors(emotions)[emotion],
         "bars": _bars(probabilities, emotions),
+        "chart": chart,
     }
 
 

@@ -31,6 +31,9 @@ def create_private_dir() -> Path:
     tempfile.tempdir = str(files)
     os.environ["GRADIO_TEMP_DIR"] = str(files)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(
+        10**9
+    )  # events between two statistics, made by pandas
     os.environ["HF_HUB_OFFLINE"] = "1"
     return files
 

@@ -4,7 +4,6 @@ import logging
 import signal
 import socket
 import webbrowser
-from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -13,8 +12,8 @@ from fastapi import FastAPI
 from gradio.themes import Base
 from starlette.types import ASGIApp
 
+from pipeline.web.address import Address, print_address
 from pipeline.web.guard import Guard
-from pipeline.web.origins import OriginPolicy
 from pipeline.web.page import is_queue_full
 from pipeline.web.templating import read_static
 from pipeline.web.uploads import MEGABYTE, UploadStore
@@ -27,29 +26,6 @@ FONTS = (
     "sans-serif",
 )  # all installed; none is downloaded
 SHUTDOWN_TIMEOUT_S = 1  # for the requests in progress, among which are those that wait for results
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the page is served; the attributes are settings of Webcam_page.py."""
-
-    host: str
-    port: int
-    certificate: str = ""
-    key: str = ""
-    root_path: str = ""
-    allowed_hosts: tuple[str, ...] = ()
-
-    @property
-    def url(self) -> str:
-        """The address to open on this machine."""
-        name = "localhost" if self.host in ("0.0.0.0", "::") else self.host
-        return f"http{'s' if self.certificate else ''}://{f'[{name}]' if ':' in name else name}:{self.port}/"
-
-    @property
-    def origins(self) -> OriginPolicy:
-        """The names of this server."""
-        return OriginPolicy(self.host, self.allowed_hosts)
 
 
 def create_app(
@@ -111,9 +87,7 @@ def serve(app: ASGIApp, address: Address, *, open_browser: bool = False) -> None
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
     with bind(address) as listener:
-        print(f"  open {address.url}", flush=True)
-        if not address.origins.is_local:
-            print("  Everyone who can reach this machine can open the page.", flush=True)
+        print_address(address)
         print("  Press Ctrl-C to stop.", flush=True)
         if open_browser:
             webbrowser.open(address.url)

@@ -82,14 +82,15 @@ class CameraSessions:
         max_sessions: how many there may be at a time.
     """
 
-    def __init__(self, classifier: LockedClassifier, *, tta: int, smoothing: float, max_sessions: int):
-        self.classifier, self.tta, self.smoothing = classifier, tta, smoothing
-        self.max_sessions = max_sessions
+    def __init__(self, *, tta: int, smoothing: float, max_sessions: int):
+        self.tta, self.smoothing, self.max_sessions = tta, smoothing, max_sessions
         self.sessions: dict[str, CameraSession] = {}
         self.lock = threading.Lock()
 
-    def process(self, session_id: str, data_url: str) -> FrameResult:
+    def process(self, session_id: str, data_url: str, classifier: LockedClassifier) -> FrameResult:
         """Recognize the faces in a session's next frame, a JPEG as a data URL.
+
+        With another classifier than the frame before, the session starts anew: no result is of two networks.
 
         Raises:
             ValueError: the frame is not a JPEG or too large, or there is no session id.
@@ -98,7 +99,7 @@ class CameraSessions:
         if not session_id:  # all tabs without one would share a session
             raise ValueError("The page is not loaded completely. Reload it.")
         image = decode_frame(data_url)
-        session = self._get_or_create(session_id)
+        session = self._get_or_create(session_id, classifier)
         with session.lock:
             session.frame_count += 1
             session.seconds = time.monotonic() - session.started
@@ -120,16 +121,17 @@ class CameraSessions:
         with self.lock:
             self.sessions.pop(session_id, None)
 
-    def _get_or_create(self, session_id: str) -> CameraSession:
+    def _get_or_create(self, session_id: str, classifier: LockedClassifier) -> CameraSession:
         with self.lock:
-            if session_id not in self.sessions:
-                if len(self.sessions) >= self.max_sessions:
-                    self._remove_idle_session()
+            session = self.sessions.get(session_id)
+            if session is None and len(self.sessions) >= self.max_sessions:
+                self._remove_idle_session()
+            if session is None or session.frame_pipeline.classifier is not classifier:
                 frame_pipeline = FramePipeline(
-                    self.classifier, tta=self.tta, smoothing=self.smoothing, max_age=MAX_FRAME_GAP_S
+                    classifier, tta=self.tta, smoothing=self.smoothing, max_age=MAX_FRAME_GAP_S
                 )
-                self.sessions[session_id] = CameraSession(frame_pipeline)
-            return self.sessions[session_id]
+                session = self.sessions[session_id] = CameraSession(frame_pipeline)
+            return session
 
     def _remove_idle_session(self) -> None:
         session_id = max(self.sessions, key=lambda name: self.sessions[name].idle_seconds)

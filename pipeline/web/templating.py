@@ -5,6 +5,7 @@ from pathlib import Path
 import jinja2
 
 WEB_DIR = Path(__file__).parent
+STATIC_DIR = WEB_DIR / "static"
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(WEB_DIR / "templates"),
     autoescape=True,
@@ -21,4 +22,4 @@ def render(name: str, **values: object) -> str:
 
 def read_static(name: str) -> str:
     """Return the text of a style sheet or a script."""
-    return (WEB_DIR / "static" / name).read_text(encoding="utf-8")
+    return (STATIC_DIR / name).read_text(encoding="utf-8")

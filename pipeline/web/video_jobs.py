@@ -1,4 +1,4 @@
-"""Recognize the faces of uploaded videos, and keep one annotated copy per browser tab."""
+"""Recognize the faces of uploaded videos, and keep the annotated copies of each browser tab's last upload."""
 
 import secrets
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class AnnotatedVideo:
 
 
 class VideoJobs:
-    """Annotated videos in `folder`, one per session.
+    """Annotated videos in `folder`: those of each session's last upload.
 
     Args:
         tta: views of each face to average over (test-time augmentation).
@@ -49,16 +49,19 @@ class VideoJobs:
         max_seconds: length of the part of a video that is processed.
     """
 
-    def __init__(
-        self, folder: Path, classifier: LockedClassifier, *, tta: int, smoothing: float, max_seconds: float
-    ):
-        self.folder = folder
-        self.classifier, self.tta, self.smoothing = classifier, tta, smoothing
-        self.max_seconds = max_seconds
-        self.paths: dict[str, Path] = {}
+    def __init__(self, folder: Path, *, tta: int, smoothing: float, max_seconds: float):
+        self.folder, self.tta, self.smoothing, self.max_seconds = folder, tta, smoothing, max_seconds
+        self.paths: dict[str, list[Path]] = {}
 
-    def annotate(self, path: Path, session_id: str, progress: Callable[[float], None]) -> AnnotatedVideo:
-        """Recognize and annotate the faces of a video. The session's previous video is deleted.
+    def begin(self, session_id: str) -> None:
+        """Begin a session's upload: delete the videos of its previous one."""
+        self.discard(session_id)
+        self.paths[session_id] = []
+
+    def annotate(
+        self, path: Path, session_id: str, classifier: LockedClassifier, progress: Callable[[float], None]
+    ) -> AnnotatedVideo:
+        """Recognize and annotate the faces of a video of the session's upload, after `begin`.
 
         Args:
             progress: called after each frame with the completed fraction.
@@ -66,11 +69,11 @@ class VideoJobs:
         Raises:
             ValueError: the file is not a video, or the session has ended meanwhile.
         """
-        self.discard(session_id)
         reader = IsolatedVideoReader(path)
-        frame_pipeline = FramePipeline(self.classifier, tta=self.tta, smoothing=self.smoothing)
+        frame_pipeline = FramePipeline(classifier, tta=self.tta, smoothing=self.smoothing)
         # The name is random because everyone who knows it can download the file.
-        annotated_path = self.paths[session_id] = self.folder / f"{secrets.token_hex(16)}.mp4"
+        annotated_path = self.folder / f"{secrets.token_hex(16)}.mp4"
+        self.paths.get(session_id, []).append(annotated_path)
         rows: list[Row] = []
         probabilities: dict[int, list[np.ndarray]] = {}
         seconds, is_complete, frames_expected = 0.0, True, self._count_frames(reader)
@@ -89,13 +92,12 @@ class VideoJobs:
             raise ValueError(f"{path} was not processed completely because its page was closed.")
         means = {track_id: np.mean(values, axis=0) for track_id, values in probabilities.items()}
         is_complete = is_complete and not reader.is_incomplete
-        emotions = self.classifier.emotions
+        emotions = classifier.emotions
         return AnnotatedVideo(annotated_path, path.name, rows, means, seconds, is_complete, emotions)
 
     def discard(self, session_id: str) -> None:
-        """Delete a session's video, if it has one."""
-        path = self.paths.pop(session_id, None)
-        if path:
+        """Delete a session's videos, if it has any."""
+        for path in self.paths.pop(session_id, []):
             path.unlink(missing_ok=True)
 
     def _count_frames(self, reader: IsolatedVideoReader) -> float:

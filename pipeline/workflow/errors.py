@@ -21,7 +21,8 @@ from pipeline.workflow.steps import ROOT
 # Errors of the machine rather than of a file: no space, memory or file handles left, or a disk that is read-only.
 DISK_FULL_ERRORS = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 MACHINE_ERRORS = DISK_FULL_ERRORS | {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS}
-EXTRAS = {"gradio": "page", "optuna": "search"}  # library -> the extra in pyproject.toml that installs it
+# Library -> the extra in pyproject.toml that installs it.
+EXTRAS = {"gradio": "page", "segno": "page", "optuna": "search"}
 
 
 def open_closed_streams() -> None:

@@ -184,7 +184,7 @@ def test_a_video_of_damaged_frames_only_is_refused(encode):
 
 def test_a_truncated_mp4_without_its_index_is_refused(encode):
     path = truncate(encode("cut.mp4"), 0.5)  # its index is at the end of the file
-    with pytest.raises(ValueError, match=r"cut\.mp4.*truncated"):
+    with pytest.raises(ValueError, match=r"cut\.mp4.*cut off"):
         VideoReader(path)
 
 

@@ -36,7 +36,7 @@ class Page:
 
     def join(self, path: object, function: int = 0, **headers: str):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        body = {"data": [file], "fn_index": function, "session_hash": "tab"}
+        body = {"data": [[file], "Compact_votes"], "fn_index": function, "session_hash": "tab"}
         return self.client.post(JOIN, json=body, headers=headers)
 
     def function(self, concurrency_id: str) -> int:
@@ -44,7 +44,7 @@ class Page:
 
     def function_without_queue(self) -> int:
         """Return the index of the function that each tab calls when it is opened."""
-        return next(index for index, fn in self.blocks.fns.items() if fn.name == "get_session_id")
+        return next(index for index, fn in self.blocks.fns.items() if fn.name == "choose_network")
 
 
 def wait_until(is_done: Callable[[], bool]) -> None:
@@ -63,8 +63,9 @@ def page(classifier, tmp_path_factory):
         environment.setattr("tempfile.tempdir", str(folder))
         from starlette.testclient import TestClient
 
+        from pipeline.web.address import Address
         from pipeline.web.page import build_page
-        from pipeline.web.server import Address, create_app
+        from pipeline.web.server import create_app
 
         limits = {"max_upload_mb": MAX_UPLOAD_MB, "max_video_seconds": 5, "max_sessions": 2}
         blocks = build_page(classifier, folder / "videos", tta=1, smoothing=0.4, **limits)
@@ -220,13 +221,14 @@ def test_only_annotated_videos_can_be_downloaded(page):
 def test_videos_that_wait_do_not_keep_images_waiting(page, monkeypatch):
     may_end = threading.Event()
 
-    def process(path: Path, process) -> str:
+    def process(uploads: list[str], process, progress) -> str:
+        (path,) = map(Path, uploads)
         if path.suffix == ".mp4":
             may_end.wait(60)
         path.unlink()
         return ""
 
-    monkeypatch.setattr("pipeline.web.page.process_upload", process)
+    monkeypatch.setattr("pipeline.web.tabs.process_uploads", process)
     images, videos = page.function("images"), page.function("videos")
     try:
         paths = [page.upload(f"{index}.mp4").json()[0] for index in range(MAX_QUEUE + 2)]
@@ -236,7 +238,11 @@ def test_videos_that_wait_do_not_keep_images_waiting(page, monkeypatch):
         image = page.upload("a.png").json()[0]
         assert page.join(image, images).is_success
         wait_until(lambda: not Path(image).exists())
-        load = {"data": [], "fn_index": page.function_without_queue(), "session_hash": "new tab"}
+        load = {
+            "data": ["Compact_votes"],
+            "fn_index": page.function_without_queue(),
+            "session_hash": "new tab",
+        }
         assert page.client.post(JOIN, json=load).is_success
     finally:
         may_end.set()

@@ -7,12 +7,16 @@ import shutil
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 from helpers import TIMEOUT_S
 
+from pipeline.data.fer2013 import EMOTIONS
+from pipeline.figures.palette import EMOTION_COLORS, to_rgb
 from pipeline.vision.results_table import COLUMNS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+MAX_CONTENT_WIDTH = 1240  # pixels
 FIRST_LABEL_TIMEOUT_S = 2.0  # from the start of the camera
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -100,12 +104,21 @@ def test_camera_shows_the_label_within_two_seconds_and_stores_no_file(open_page,
     assert not server.stored_files()
 
 
-def test_camera_offers_its_table_and_stops(open_page):
+def test_camera_offers_its_table_a_picture_and_a_chart_and_stops(open_page):
     page = open_page()
     start_camera(page)
     file_name, (header, first_row, *_) = download_table(page, "button")
     assert file_name == "camera.csv" and header == ",".join(COLUMNS)
     assert first_row.startswith("camera,1,") and ",Happy," in first_row
+    assert page.locator(".camera .chart path").nth(EMOTIONS.index("Happy")).get_attribute("d")
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save a picture").click()
+    picture = cv2.imread(str(download.value.path()))
+    assert download.value.suggested_filename == "camera.jpg" and picture.shape[1] >= 640
+    red, green, blue = to_rgb(EMOTION_COLORS["Happy"])
+    is_marked = (abs(picture.astype(int) - (blue, green, red)) < 24).all(axis=2)
+    assert is_marked.sum() > 1000, "the face is not marked on the picture"
 
     page.get_by_role("button", name="Stop").press("Enter")
     page.get_by_role("button", name="Start the camera").wait_for()
@@ -121,11 +134,14 @@ def test_each_tab_numbers_its_own_faces_and_frames(open_page):
         assert values["face"] == values["frame"] == "1"
 
 
-def test_missing_camera_access_is_explained(open_page):
-    page = open_page()
+def test_missing_camera_access_is_explained_and_not_cut_off_on_a_phone(open_page):
+    page = open_page(width=375)
     page.evaluate("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
     page.get_by_role("button", name="Start the camera").click()
-    page.get_by_role("alert").filter(has_text="over https").wait_for()
+    alert = page.get_by_role("alert").filter(has_text="over https")
+    alert.wait_for()
+    box, stage = alert.bounding_box(), page.locator(".stage").bounding_box()
+    assert stage["y"] <= box["y"] and box["y"] + box["height"] <= stage["y"] + stage["height"]
 
 
 def test_camera_stops_when_the_server_does_not_respond(open_page):
@@ -149,6 +165,45 @@ def test_image_is_annotated_and_not_stored(open_page, uploads, server):
     assert not server.stored_files()
 
 
+def test_several_images_have_a_result_each_and_a_table_of_all(open_page, uploads, server):
+    page = open_page()
+    panel = select_tab(page, "Image")
+    panel.locator("input[type=file]").set_input_files([uploads / "smile.png", uploads / "notes.jpg"])
+    panel.get_by_role("status").filter(has_text="2 files, 1 face").wait_for()
+    assert panel.get_by_role("alert").inner_text().startswith("notes.jpg is not a picture")
+    with page.expect_download() as download:
+        panel.get_by_role("link", name="Download the CSV of all").click()
+    _, row = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert row.startswith("smile.png,") and not server.stored_files()
+
+
+def test_photograph_and_its_probabilities_are_in_sight_together(open_page):
+    page = open_page(width=1440)
+    panel = select_tab(page, "Image")
+    panel.get_by_role("button", name="Recognize the photograph").click()
+    image = panel.get_by_role("img", name="with its faces annotated: Happy")
+    image.wait_for()
+    for box in (image.bounding_box(), panel.locator(".bars").bounding_box()):
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 900
+
+
+def test_chosen_network_recognizes_the_faces_and_its_accuracy_is_told(open_page):
+    page = open_page()
+    panel = select_tab(page, "Image")
+    percents, headers = [], []
+    for name in ("Compact_votes", "LeNet-5_votes"):
+        page.locator(".network input").click()
+        page.get_by_role("option").filter(has_text=f"{name}:").click()
+        header = page.locator(".page-header", has_text=f"Recognized by {name} ")
+        header.wait_for()
+        headers.append(header.inner_text())
+        panel.get_by_role("button", name="Recognize the drawn face: Sad").click()
+        panel.locator(".card").wait_for()
+        percents.append(panel.locator(".bars").inner_text())
+    assert percents[0] != percents[1]
+    assert "83.7%" in headers[0] and "82.4% to 84.9%" in headers[0] and "74.7%" in headers[1]
+
+
 def test_example_gives_the_same_result_each_time(open_page):
     panel = select_tab(open_page(), "Image")
     urls = []
@@ -167,6 +222,11 @@ def test_upload_that_is_not_an_image_is_explained_and_deleted(open_page, uploads
     assert alert.inner_text().startswith("notes.jpg") and str(server.temporary) not in alert.inner_text()
     assert not server.stored_files()
 
+    panel.page.route("**/queue/join**", lambda route: None)  # so that the next image is not processed
+    panel.get_by_role("button", name="Recognize the photograph").click()
+    alert.wait_for(state="detached")
+    assert panel.locator(".progress-text").filter(visible=True).count() == 1
+
 
 def test_upload_that_is_too_large_is_refused(open_page, uploads, server):
     page = open_page()
@@ -184,6 +244,7 @@ def test_annotated_video_plays_and_is_deleted_when_its_tab_is_closed(open_page, 
     page.wait_for_function("document.querySelector('.result video').readyState > 1")
     assert panel.locator("video").evaluate("(video) => [video.videoWidth, video.error]") == [640, None]
     assert panel.locator(".card h2").inner_text().startswith("Happy")
+    assert panel.locator(".card .chart polygon", has_text="Happy").count() == 1
     _, (_, *rows) = download_table(page, "link", panel)
     assert len(rows) == 12  # a face in each frame
     assert [path.suffix for path in server.stored_files()] == [".mp4"], "the upload is still stored"
@@ -196,7 +257,7 @@ def test_annotated_video_plays_and_is_deleted_when_its_tab_is_closed(open_page, 
 
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("width", [375, 1440])
 def test_page_fits_its_width_and_is_accessible(open_page, width, color_scheme):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -204,6 +265,7 @@ def test_page_fits_its_width_and_is_accessible(open_page, width, color_scheme):
     for name in ("Camera", "Image", "Video"):
         select_tab(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator(".page-header").bounding_box()["x"] <= max(16, (width - MAX_CONTENT_WIDTH) / 2)
         violations = Axe().run(page).response["violations"]
         serious = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
         assert not serious, json.dumps(serious, indent=1)[:3000]

@@ -9,7 +9,13 @@ import pytest
 
 from pipeline.web import sessions as sessions_module
 from pipeline.web.frames import MAX_SIDE, decode_frame, limit_size
-from pipeline.web.sessions import IDLE_TIMEOUT_S, CameraSessions, CapacityError
+from pipeline.web.sessions import (
+    IDLE_TIMEOUT_S,
+    CameraSessions,
+    CapacityError,
+    FrameResult,
+    LockedClassifier,
+)
 
 
 def to_data_url(image: np.ndarray) -> str:
@@ -21,7 +27,20 @@ def to_data_url(image: np.ndarray) -> str:
 @pytest.fixture
 def create_sessions(classifier, monkeypatch):
     monkeypatch.setattr(sessions_module, "MAX_FRAME_GAP_S", 600.0)  # faces are tracked on a slow machine, too
-    return lambda max_sessions: CameraSessions(classifier, tta=1, smoothing=0.4, max_sessions=max_sessions)
+    return lambda max_sessions: Sessions(classifier, max_sessions)
+
+
+class Sessions(CameraSessions):
+    """Sessions whose frames are all classified by one network, unless another is given."""
+
+    def __init__(self, classifier: LockedClassifier, max_sessions: int):
+        super().__init__(tta=1, smoothing=0.4, max_sessions=max_sessions)
+        self.classifier = classifier
+
+    def process(
+        self, session_id: str, data_url: str, classifier: LockedClassifier | None = None
+    ) -> FrameResult:
+        return super().process(session_id, data_url, classifier or self.classifier)
 
 
 def test_session_over_capacity_is_refused_until_another_ends(create_sessions, photograph):
@@ -55,6 +74,14 @@ def test_face_keeps_its_track_id_in_all_frames(create_sessions, photograph):
     assert [face.track_id for result in results for face in result.faces] == [1, 1, 1]
     assert {result.size for result in results} == {(640, 480)}
     assert [row["frame"] for row in sessions.get_rows("tab")] == [1, 2, 3]
+
+
+def test_another_network_starts_the_session_anew_even_at_the_limit(create_sessions, classifier, photograph):
+    sessions, frame = create_sessions(max_sessions=1), to_data_url(photograph)
+    sessions.process("tab", frame)
+    sessions.process("tab", frame)
+    sessions.process("tab", frame, LockedClassifier(classifier.classifier))
+    assert [row["frame"] for row in sessions.get_rows("tab")] == [1]
 
 
 @pytest.mark.slow

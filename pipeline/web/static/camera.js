@@ -1,12 +1,14 @@
-// The camera's part of the page. Gradio runs this with `element`, which holds templates/camera.html; `props.value`, the
-// session id of this browser tab; and `server`, whose functions run in Python. One frame is in flight at a time, so a
-// slow connection lowers the frame rate but does not delay the frames.
+// The camera's part of the page. Gradio runs this, after emotion_chart.js, with `element`, which holds
+// templates/camera.html; `props.value`, the session id of this browser tab and the network that the user chose; and
+// `server`, whose functions run in Python. One frame is in flight at a time, so a slow connection lowers the frame rate
+// but does not delay the frames.
 const MAX_WIDTH = 640; // pixels of the frames that are sent; faces are detected at this width
 const MIN_FRAME_INTERVAL_MS = 40;
 const MAX_FAILURES = 3; // consecutive frames without a response; one more stops the camera
 const RETRY_DELAY_MS = 500;
 const ANNOUNCEMENT_INTERVAL_MS = 2500; // the minimum between two texts for screen readers
 const FRAME_RATE_WINDOW_MS = 2000;
+const DOWNLOAD_TIMEOUT_MS = 60000; // after which the browser must have stored a download
 const LATENCY_WINDOW = 20; // frames, of the median latency
 const NO_RESPONSE = "The server does not respond. Check that Webcam_page.py is still running.";
 const FRONT_CAMERA = "user"; // shown mirrored, as people are used to; the rear camera is not
@@ -15,16 +17,21 @@ const find = (selector) => element.querySelector(selector);
 const stage = find(".stage"), video = find("video"), canvas = find("canvas"), alertBox = find(".alert");
 const label = find(".label"), dot = find(".dot"), announcement = find(".announcement"), latency = find(".latency");
 const startButton = find(".start"), stopButton = find(".stop");
-const switchButton = find(".switch-camera"), csvButton = find(".download-csv");
+const switchButton = find(".switch-camera"), csvButton = find(".download-csv"), snapshotButton = find(".snapshot");
 const bars = [...element.querySelectorAll(".bars li")];
 const emotions = bars.map((bar) => bar.firstElementChild.textContent);
 const frameCanvas = document.createElement("canvas");
+const chart = createEmotionChart(find(".chart svg"), bars.map((bar) => bar.style.getPropertyValue("--color")));
 
 let stream = null, facingMode = FRONT_CAMERA, runId = 0; // a new run id ends the loop of the run before
+let startedAt = 0;
 let announcedText = "", announcedAt = 0;
 let latencies = [], responseTimes = [], failureCount = 0;
 
-watch("value", () => { startButton.disabled = !props.value; }); // the session id arrives shortly after the page
+watch("value", () => { // the session id arrives shortly after the page, and again with another network
+  startButton.disabled = !props.value;
+  restartChart();
+});
 startButton.addEventListener("click", startCamera);
 stopButton.addEventListener("click", () => { stopCamera(""); startButton.focus(); });
 switchButton.addEventListener("click", () => {
@@ -32,6 +39,7 @@ switchButton.addEventListener("click", () => {
   startCamera();
 });
 csvButton.addEventListener("click", downloadCsv);
+snapshotButton.addEventListener("click", savePicture);
 
 async function startCamera() {
   stopCamera("");
@@ -57,7 +65,8 @@ async function startCamera() {
   }
   stage.dataset.state = "on";
   stage.classList.toggle("mirrored", facingMode === FRONT_CAMERA);
-  stopButton.disabled = csvButton.disabled = false;
+  stopButton.disabled = csvButton.disabled = snapshotButton.disabled = false;
+  restartChart();
   stopButton.focus({ preventScroll: true });
   recognizeFrames(currentRun);
   const devices = await navigator.mediaDevices.enumerateDevices();
@@ -70,7 +79,7 @@ function stopCamera(message) {
   stream = video.srcObject = null;
   stage.dataset.state = "off";
   startButton.disabled = false;
-  stopButton.disabled = true;
+  stopButton.disabled = snapshotButton.disabled = true;
   alertBox.textContent = message;
   alertBox.hidden = !message;
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
@@ -93,7 +102,7 @@ async function recognizeFrames(currentRun) {
   while (currentRun === runId) {
     const sentAt = performance.now();
     // If the server cannot be reached, Gradio returns nothing or throws an error.
-    const message = { session_id: props.value, frame: captureFrame() };
+    const message = { ...props.value, frame: captureFrame() };
     const response = await server.recognize_frame(message).catch(() => null);
     if (currentRun !== runId) return;
     failureCount = response ? 0 : failureCount + 1;
@@ -107,6 +116,7 @@ async function recognizeFrames(currentRun) {
     } else {
       drawFaces(response);
       showProbabilities(response.faces);
+      if (response.faces.length) chart.add((sentAt - startedAt) / 1000, response.faces[0].probabilities);
       showLatency(sentAt);
     }
     await sleep(Math.max(0, MIN_FRAME_INTERVAL_MS - (performance.now() - sentAt)));
@@ -192,13 +202,36 @@ function showLatency(sentAt) {
 }
 
 async function downloadCsv() {
-  const table = await server.export_csv({ session_id: props.value }).catch(() => null);
+  const table = await server.export_csv(props.value).catch(() => null);
   if (!table) { stopCamera(NO_RESPONSE); return; }
+  download(new Blob([table], { type: "text/csv" }), "camera.csv");
+}
+
+// Saves what the user sees: the camera's image, mirrored or not, with the faces that are marked on it.
+function savePicture() {
+  const picture = document.createElement("canvas");
+  picture.width = canvas.width || video.videoWidth;
+  picture.height = canvas.height || video.videoHeight;
+  const context = picture.getContext("2d");
+  context.save();
+  if (stage.classList.contains("mirrored")) { context.translate(picture.width, 0); context.scale(-1, 1); }
+  context.drawImage(video, 0, 0, picture.width, picture.height);
+  context.restore();
+  if (canvas.width) context.drawImage(canvas, 0, 0);
+  picture.toBlob((image) => download(image, "camera.jpg"), "image/jpeg", 0.92);
+}
+
+function download(content, fileName) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([table], { type: "text/csv" }));
-  link.download = "camera.csv";
+  link.href = URL.createObjectURL(content);
+  link.download = fileName;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), DOWNLOAD_TIMEOUT_MS);
+}
+
+function restartChart() {
+  startedAt = performance.now();
+  chart.clear();
 }
 
 function sleep(milliseconds) {
