@@ -14,6 +14,8 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 348, 12, 192  # of the axes
 MARGIN = 6  # around the points of an embedding
 MAX_DOTS = 40  # epochs that are marked with a dot each
 MAX_X_TICKS = 6
+UNLIMITED = (-np.inf, np.inf)
+SHARES = (0.0, 1.0)
 
 Chart = dict[str, Any]
 
@@ -24,6 +26,7 @@ def line_chart(
     format_value: Callable[[float], str],
     styles: Sequence[str] = ("train", "validation"),
     mark: tuple[int, str] | None = None,
+    limits: tuple[float, float] = UNLIMITED,
 ) -> Chart:
     """Lay out curves over the epochs, which count from 1.
 
@@ -33,10 +36,11 @@ def line_chart(
         format_value: Formats a value for the tooltip and the axis.
         styles: CSS class of each curve.
         mark: An epoch to mark, and its text in the legend.
+        limits: Of the vertical axis; SHARES for accuracies.
     """
     n_epochs = max(len(values) for values in series.values())
     all_values = np.concatenate([np.asarray(values, float) for values in series.values()])
-    to_y, y_ticks = _linear_axis(all_values, BOTTOM, TOP)
+    to_y, y_ticks = _linear_axis(all_values, BOTTOM, TOP, limits)
     x_step = (RIGHT - LEFT) / max(n_epochs - 1, 1)
 
     def to_x(epoch: float) -> float:
@@ -71,7 +75,7 @@ def scatter_chart(title: str, x_label: str, points: list[dict[str, Any]]) -> Cha
         points: Each with `x`, `y`, its tooltip `text` and `is_current`.
     """
     xs, ys = (np.array([point[axis] for point in points], float) for axis in ("x", "y"))
-    to_y, y_ticks = _linear_axis(ys, BOTTOM, TOP)
+    to_y, y_ticks = _linear_axis(ys, BOTTOM, TOP, SHARES)
     low, high = np.log10(xs.min()) - 0.15, np.log10(xs.max()) + 0.15
 
     def to_x(value: float) -> float:
@@ -115,13 +119,14 @@ def _choose_epochs(n_epochs: int) -> list[int]:
 
 
 def _linear_axis(
-    values: np.ndarray, start: float, end: float
+    values: np.ndarray, start: float, end: float, limits: tuple[float, float]
 ) -> tuple[Callable[[float], float], list[float]]:
-    """Return the position of a value on an axis that covers the values, and the axis's ticks."""
+    """Return the position of a value on an axis that covers the values, which are within limits, and its ticks."""
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     margin = max((high - low) * 0.05, 0.005)
     ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low - margin, high + margin)
+    ticks = ticks[(ticks >= limits[0] - 1e-9) & (ticks <= limits[1] + 1e-9)]
     bottom, top = float(ticks[0]), float(ticks[-1])
 
     def to_position(value: float) -> float:

@@ -144,16 +144,16 @@ def overlay_curves(first: Run, second: Run) -> list[charts.Chart]:
     """Return the charts of accuracy and loss with the curves of both runs; those of the first are dashed."""
     styles = ("train before", "validation before", "train", "validation")
     overlays = []
-    for title, metric, format_value in (
-        ("Accuracy", "accuracy", "{:.1%}".format),
-        ("Loss", "loss", "{:.3g}".format),
+    for title, metric, format_value, limits in (
+        ("Accuracy", "accuracy", "{:.1%}".format, charts.SHARES),
+        ("Loss", "loss", "{:.3g}".format, charts.UNLIMITED),
     ):
         series = {
             f"run {run['number']} {split}": run["history"][f"{prefix}{metric}"]
             for run in (first, second)
             for split, prefix in (("train", ""), ("validation", "val_"))
         }
-        overlays.append(charts.line_chart(title, series, format_value, styles))
+        overlays.append(charts.line_chart(title, series, format_value, styles, limits=limits))
     return overlays
 
 

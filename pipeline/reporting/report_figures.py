@@ -44,10 +44,11 @@ def build_learning_curves(store: ArtifactStore) -> list[charts.Chart]:
             {"train": history[metric], "validation": history[f"val_{metric}"]},
             format_value,
             mark=(best, f"best validation accuracy: epoch {best}"),
+            limits=limits,
         )
-        for title, metric, format_value in (
-            ("Accuracy", "accuracy", "{:.1%}".format),
-            ("Loss", "loss", "{:.3g}".format),
+        for title, metric, format_value, limits in (
+            ("Accuracy", "accuracy", "{:.1%}".format, charts.SHARES),
+            ("Loss", "loss", "{:.3g}".format, charts.UNLIMITED),
         )
     ]
 

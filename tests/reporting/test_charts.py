@@ -31,6 +31,14 @@ def test_points_are_within_the_axes(values):
     assert all(charts.TOP <= y <= charts.BOTTOM for y in ys)
 
 
+@pytest.mark.parametrize("values", [[0.0, 0.3], [0.4, 0.999], [1.0], [0.0, 1.0], [0.2, 0.97]])
+def test_an_axis_of_shares_ends_at_0_and_100_percent(values):
+    chart = charts.line_chart("Accuracy", {"train": values}, "{:.1%}".format, ["train"], limits=charts.SHARES)
+    ticks = [float(tick["text"].rstrip("%")) for tick in chart["y_ticks"]]
+    assert len(ticks) > 1 and min(ticks) >= 0 and max(ticks) <= 100
+    assert all(charts.TOP <= y <= charts.BOTTOM for _, y in chart["curves"][0]["points"])
+
+
 def test_a_higher_value_is_drawn_higher_and_curves_of_other_lengths_fit():
     chart = charts.line_chart("Loss", {"a": [1, 2, 3], "b": [1]}, "{:.0f}".format, ["train", "validation"])
     first, second, third = chart["curves"][0]["points"]
