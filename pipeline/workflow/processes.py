@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -36,11 +36,27 @@ def run_and_wait(command: list[str], folder: Path = ROOT, output: BinaryIO | Non
         _passing_on_signals() as signals,
         subprocess.Popen(command, cwd=folder, env=environment, **streams) as process,
     ):
-        signals.pass_on_to(process)
-        status = process.wait()
-        signals.process = None
-    number = signals.received[0] if signals.received else -status if status < 0 else 0
-    return SIGNALLED + number if number else status
+        status = signals.pass_on_to(process)
+    return signals.to_exit_status(status)
+
+
+def fork_and_wait(run: Callable[[], NoReturn]) -> int:
+    """Run a function that does not return in a fork of this process, and return its status as run_and_wait does.
+
+    The fork has the signal handlers that this process had before. Not on Windows.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # or the fork would write the buffered text too
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, *TERMINATION_SIGNALS))
+    with _passing_on_signals() as signals:
+        process_id = os.fork()
+        if process_id:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            status = signals.pass_on_to(_ForkedProcess(process_id))
+    if process_id == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        run()
+    return signals.to_exit_status(status)
 
 
 def is_interruption(status: int) -> bool:
@@ -78,22 +94,47 @@ def exit_on_termination() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class _ForkedProcess:
+    """A fork of this process, with the methods of subprocess.Popen."""
+
+    def __init__(self, process_id: int):
+        self.process_id = process_id
+        self.is_running = True
+
+    def send_signal(self, number: int) -> None:
+        if self.is_running:  # otherwise another process may have its id
+            os.kill(self.process_id, number)
+
+    def wait(self) -> int:
+        os.waitid(os.P_PID, self.process_id, os.WEXITED | os.WNOWAIT)
+        self.is_running = False
+        return os.waitstatus_to_exitcode(os.waitpid(self.process_id, 0)[1])
+
+
 class _Signals:
     """The signals that this process received while a command ran."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen | _ForkedProcess | None = None
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)
         self._pass_on(number)
 
-    def pass_on_to(self, process: subprocess.Popen) -> None:
-        """Send the signals that have been received to a command, and from now on also those that will be."""
+    def pass_on_to(self, process: subprocess.Popen | _ForkedProcess) -> int:
+        """Send the signals that have been and will be received to a process until it ends, and return its status."""
         self.process = process
         for number in list(self.received):
             self._pass_on(number)
+        status = process.wait()
+        self.process = None
+        return status
+
+    def to_exit_status(self, status: int) -> int:
+        """Return 128 plus the number of the signal that was received, or that ended the process; else `status`."""
+        number = self.received[0] if self.received else -status if status < 0 else 0
+        return SIGNALLED + number if number else status
 
     def _pass_on(self, number: int) -> None:
         if self.process is None or sys.platform == "win32":  # there Ctrl-C reaches all processes of a console

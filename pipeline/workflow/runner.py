@@ -7,6 +7,7 @@ import textwrap
 import time
 from typing import Any
 
+from pipeline.workflow.forked_script import run_script
 from pipeline.workflow.formatting import shell_quote
 from pipeline.workflow.processes import is_interruption, run_and_wait
 from pipeline.workflow.steps import BUILD_STEP, RESULTS, ROOT, STEPS, Step, get_build_step, list_build_scripts
@@ -30,7 +31,7 @@ def run_steps(options: argparse.Namespace) -> int:
                 print(f"Step {step.number}: {step.title} ({step.script}) is up to date", flush=True)
                 continue
         step_started = time.perf_counter()
-        status = run_and_wait([sys.executable, str(ROOT / step.script), *arguments])
+        status = run_script(ROOT / step.script, arguments)
         if status:
             result = "was interrupted" if is_interruption(status) else "failed"
             print(f"\nStep {step.number} ({step.script}) {result}; the remaining steps were not run.")

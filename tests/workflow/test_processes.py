@@ -14,12 +14,22 @@ from pipeline.workflow.processes import is_interruption, run_and_wait
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 
-# A process that runs a command; the command cleans up when it is interrupted or terminated.
-PARENT = """
-    import sys
-    from pipeline.workflow.processes import run_and_wait
-    sys.exit(run_and_wait([sys.executable, "-c", sys.argv[1]]))
-"""
+# A process that runs a command, or a fork; these clean up when they are interrupted or terminated.
+PARENTS = {
+    "command": """
+        import sys
+        from pipeline.workflow.processes import run_and_wait
+        sys.exit(run_and_wait([sys.executable, "-c", sys.argv[1]]))
+    """,
+    "fork": """
+        import sys
+        from pipeline.workflow.processes import fork_and_wait
+        def run():
+            exec(sys.argv[1], {"__name__": "__main__"})
+            sys.exit(0)
+        sys.exit(fork_and_wait(run))
+    """,
+}
 CHILD = """
     import os, sys, time
     from pathlib import Path
@@ -34,9 +44,9 @@ CHILD = """
 SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT] if sys.platform != "win32" else []
 
 
-def start(ignored: signal.Signals | None = None) -> tuple[subprocess.Popen, int]:
-    """Start the parent in a session of its own; return it and the id of the command's process."""
-    arguments = [sys.executable, "-c", textwrap.dedent(PARENT), textwrap.dedent(CHILD)]
+def start(kind: str, ignored: signal.Signals | None = None) -> tuple[subprocess.Popen, int]:
+    """Start the parent in a session of its own; return it and the id of its child."""
+    arguments = [sys.executable, "-c", textwrap.dedent(PARENTS[kind]), textwrap.dedent(CHILD)]
     parent = subprocess.Popen(
         arguments,
         cwd=ROOT,
@@ -58,32 +68,36 @@ def is_running(process_id: int) -> bool:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_to_the_parent_alone_is_passed_on(number):
-    parent, child_id = start()
+@pytest.mark.parametrize("kind", PARENTS)
+def test_a_signal_to_the_parent_alone_is_passed_on(kind, number):
+    parent, child_id = start(kind)
     parent.send_signal(number)
     printed, _ = parent.communicate(timeout=TIMEOUT_S)
     assert parent.returncode == 128 + number and is_interruption(parent.returncode)
     assert "cleaned up" in printed and not is_running(child_id)
 
 
-def test_ctrl_c_in_a_terminal_reaches_the_command_once():
-    parent, child_id = start()
+@pytest.mark.parametrize("kind", PARENTS)
+def test_ctrl_c_in_a_terminal_reaches_the_command_once(kind):
+    parent, child_id = start(kind)
     os.killpg(parent.pid, signal.SIGINT)
     printed, _ = parent.communicate(timeout=TIMEOUT_S)
     assert parent.returncode == 128 + signal.SIGINT
     assert printed.count("KeyboardInterrupt") == 1 and not is_running(child_id)
 
 
-def test_two_signals_do_not_interrupt_the_cleaning_up():
-    parent, child_id = start()
+@pytest.mark.parametrize("kind", PARENTS)
+def test_two_signals_do_not_interrupt_the_cleaning_up(kind):
+    parent, child_id = start(kind)
     for number in (signal.SIGHUP, signal.SIGTERM):
         parent.send_signal(number)
     printed, _ = parent.communicate(timeout=TIMEOUT_S)
     assert "cleaned up" in printed and not is_running(child_id)
 
 
-def test_a_signal_that_is_ignored_stays_ignored():
-    parent, child_id = start(ignored=signal.SIGHUP)
+@pytest.mark.parametrize("kind", PARENTS)
+def test_a_signal_that_is_ignored_stays_ignored(kind):
+    parent, child_id = start(kind, ignored=signal.SIGHUP)
     parent.send_signal(signal.SIGHUP)
     time.sleep(0.5)
     assert parent.poll() is None and is_running(child_id)
