@@ -10,17 +10,21 @@
     python3 run.py --report                only results/report.html, from the steps that have run
     python3 run.py --compare 1 2           compare two trainings, by their numbers in the report
     python3 run.py --search                search hyperparameters of step 8 (Search_Hyperparameters.py)
+    python3 run.py --figures png svg pdf   save the figures in these formats, to publish them
     python3 run.py --list                  list the steps
     python3 run.py --test                  run the tests
 
-Uses FER2013 if it is beside this file (fer2013.csv or another form, see README.md), otherwise synthetic faces. To
-recognize faces, which needs neither data nor training, and installs only what that needs:
+Uses FER2013 if it is beside this file (fer2013.csv or another form, see README.md), otherwise
+synthetic faces. To recognize faces, which needs neither data nor training, and installs only what
+that needs:
 
     python3 run.py --images me.jpg         in photographs, folders and videos (Classification.py)
     python3 run.py --webcam                in front of the camera, in a window (Webcam.py)
     python3 run.py --page                  in the browser: camera, photographs, videos (Webcam_page.py)
 
-Further flags of these three scripts and of Search_Hyperparameters.py can follow, such as --trials 50.
+Further flags of these three scripts and of Search_Hyperparameters.py can follow, such as
+--trials 50. In a terminal on a computer with a display, the marked picture of a file opens at the
+end, and so does the report after a run of all steps.
 """
 
 import argparse
@@ -38,13 +42,15 @@ from pathlib import Path
 
 from pipeline.workflow.errors import format_error
 
+from pipeline.figures import viewer
 from pipeline.workflow import environment, runner
 from pipeline.workflow.processes import run_and_wait
-from pipeline.workflow.steps import BUILD_STEP, ROOT, STEPS, list_build_scripts
+from pipeline.workflow.run_options import find_app, parse_options
+from pipeline.workflow.steps import ROOT
 
 
 def main() -> int:
-    options, app_flags = parse_options()
+    options, app_flags = parse_options(__doc__)
     if options.list:
         runner.print_steps()
         return 0
@@ -54,6 +60,8 @@ def main() -> int:
             command = [str(environment.VENV_PYTHON), str(ROOT / "run.py"), *sys.argv[1:]]
             return run_and_wait(command, Path.cwd())
     if app := find_app(options):
+        names_one_file = len(options.images or ()) == 1 and Path(options.images[0]).is_file()
+        app_flags += ["--show"] if opens(options, names_one_file) else []
         return run_and_wait([sys.executable, str(ROOT / app), *app_flags], Path.cwd())
     if options.test:
         return run_and_wait([sys.executable, "-m", "pytest"])
@@ -62,7 +70,7 @@ def main() -> int:
     else:
         status = 0 if options.report or options.compare else runner.run_steps(options)
     if status == 0:
-        write_report(options.compare)
+        write_report(options)
     if status == 0 and not options.search:
         runner.print_next_steps()
     return status
@@ -76,84 +84,21 @@ def choose_purpose(options: argparse.Namespace) -> str:
     return next((purpose for purpose, is_chosen in purposes.items() if is_chosen), "train")
 
 
-def find_app(options: argparse.Namespace) -> str:
-    """Return the script that recognizes faces as the options ask for, "" if they do not."""
-    apps = {"Classification.py": options.images, "Webcam.py": options.webcam, "Webcam_page.py": options.page}
-    return next((script for script, is_chosen in apps.items() if is_chosen), "")
+def opens(options: argparse.Namespace, is_awaited: bool) -> bool:
+    """Return whether to open a result: as --show says, else if it is what somebody at this computer waits for."""
+    return options.show if options.show is not None else is_awaited and viewer.is_watched()
 
 
-def parse_options() -> tuple[argparse.Namespace, list[str]]:
-    """Return the options, and the flags of the script that recognizes faces or searches hyperparameters."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    add_actions(parser)
-    parser.add_argument(
-        "--model",
-        metavar="SCRIPT",
-        help=f"the script to run as step 7; default: {BUILD_STEP.script}, with --resume the last one; "
-        "to recognize faces: the file of a network",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer synthetic faces and epochs: about a minute"
-    )
-    parser.add_argument("--resume", action="store_true", help="skip the steps that are up to date")
-    parser.add_argument(
-        "--latest",
-        action="store_true",
-        help="install the newest versions that pyproject.toml allows, not the locked ones",
-    )
-    parser.add_argument(
-        "--no-venv", action="store_true", help="use this Python and its packages; install nothing"
-    )
-    options, app_flags = parser.parse_known_args()
-    if find_app(options):
-        images = ["--images", *options.images] if options.images else []
-        model = ["--model", options.model] if options.model is not None else []
-        return options, [*images, *model, *app_flags]
-    if app_flags and not options.search:
-        parser.error(f"unrecognized arguments: {' '.join(app_flags)}")
-    if options.model and Path(options.model).resolve().parent == ROOT:
-        options.model = Path(options.model).name
-    if options.model is not None and options.model not in list_build_scripts():
-        parser.error(
-            f"--model {options.model}: no such script. Choose from {', '.join(list_build_scripts())}."
-        )
-    return options, app_flags
-
-
-def add_actions(parser: argparse.ArgumentParser) -> None:
-    action = parser.add_mutually_exclusive_group()
-    action.add_argument("--from", dest="first", type=parse_step, metavar="N", help="run steps N to 13")
-    action.add_argument("--only", nargs="+", type=parse_step, metavar="N", help="run these steps")
-    action.add_argument("--report", action="store_true", help="write results/report.html and exit")
-    action.add_argument(
-        "--compare", nargs=2, type=int, metavar="RUN", help="compare two trainings, in the report and here"
-    )
-    action.add_argument("--search", action="store_true", help="search hyperparameters of step 8")
-    action.add_argument(
-        "--images", nargs="+", metavar="FILE", help="recognize the faces in these files and folders"
-    )
-    action.add_argument("--webcam", action="store_true", help="recognize faces in front of the camera")
-    action.add_argument("--page", action="store_true", help="recognize faces on a page in the browser")
-    action.add_argument("--list", action="store_true", help="list the steps and exit")
-    action.add_argument("--test", action="store_true", help="run the tests and exit")
-
-
-def parse_step(text: str) -> int:
-    numbers = [str(step.number) for step in STEPS]
-    if text not in numbers:
-        raise argparse.ArgumentTypeError(f"{text!r:.40} is no step; choose from 1 to {numbers[-1]}")
-    return int(text)
-
-
-def write_report(compared: list[int] | None = None) -> None:
+def write_report(options: argparse.Namespace) -> None:
+    """Write the report and print its path; open it as --show says."""
     from pipeline.reporting import html_report  # here, because it needs packages from .venv
 
-    if compared:
-        print(html_report.describe_comparison(compared[0], compared[1]))
-    path = html_report.write_report(compared and (compared[0], compared[1]))
+    if options.compare:
+        print(html_report.describe_comparison(*options.compare))
+    path = html_report.write_report(options.compare and tuple(options.compare))
     print(f"\nReport: {path.relative_to(ROOT)}")
+    if opens(options, is_awaited=not (options.resume or options.only or options.first)):
+        viewer.open_file(path)
 
 
 if __name__ == "__main__":

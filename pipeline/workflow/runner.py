@@ -5,6 +5,8 @@ import json
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
+from itertools import dropwhile, takewhile
 from typing import Any
 
 from pipeline.workflow.forked_script import run_script
@@ -24,12 +26,10 @@ def run_steps(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     durations: list[tuple[Step, float]] = []
     for step in select_steps(options):
-        arguments = QUICK_ARGUMENTS.get(step.script, []) if options.quick else []
-        if options.resume:
-            arguments, is_current = plan_resume(step, arguments if options.quick else None)
-            if is_current:
-                print(f"Step {step.number}: {step.title} ({step.script}) is up to date", flush=True)
-                continue
+        arguments = choose_arguments(step, options)
+        if options.resume and is_up_to_date(step, arguments):
+            print(f"Step {step.number}: {step.title} ({step.script}) is up to date", flush=True)
+            continue
         step_started = time.perf_counter()
         status = run_script(ROOT / step.script, arguments)
         if status:
@@ -77,38 +77,49 @@ def find_last_build_script() -> str:
     return last if last in scripts else BUILD_STEP.script
 
 
-def plan_resume(step: Step, arguments: list[str] | None) -> tuple[list[str], bool]:
-    """Return the flags to run a step with, and whether its results are up to date.
+def choose_arguments(step: Step, options: argparse.Namespace) -> list[str]:
+    """Return the flags to run a step with.
 
-    They are if the code, the flags and all inputs are unchanged and all outputs exist.
-
-    Args:
-        step: The step.
-        arguments: Its flags. None: those of its last run, finished or not, so that a data set or a recipe chosen on
-            the command line is kept.
+    With --resume these are the flags of its last run, finished or not, so that a data set or a recipe chosen on the
+    command line is kept.
     """
+    arguments = QUICK_ARGUMENTS.get(step.script, []) if options.quick else []
+    if options.resume and not options.quick:
+        from pipeline.workflow.artifacts import ArtifactStore  # here, because it needs packages from .venv
+        from pipeline.workflow.manifest import last_arguments
+
+        arguments = last_arguments(ArtifactStore().manifest(), step.script)
+    has_figures = any(name.endswith(".png") for name in step.results)
+    return replace_figures(arguments, options.figures) if options.figures and has_figures else arguments
+
+
+def replace_figures(arguments: list[str], formats: Sequence[str]) -> list[str]:
+    """Return a step's flags with other formats of its figures, always with png, which the report shows."""
+    before = list(takewhile(lambda word: word != "--figures", arguments))
+    after = dropwhile(lambda word: not word.startswith("--"), arguments[len(before) + 1 :])
+    return [*before, "--figures", *dict.fromkeys(("png", *formats)), *after]
+
+
+def is_up_to_date(step: Step, arguments: list[str]) -> bool:
+    """Return whether a step's results are those of a run with these flags, on the current code and inputs."""
     from pipeline.workflow.artifacts import ArtifactStore  # here, because it needs packages from .venv
     from pipeline.workflow.code_hash import hash_step_code
     from pipeline.workflow.fingerprint import find_changed
-    from pipeline.workflow.manifest import last_arguments
 
     store = ArtifactStore()
     manifest = store.manifest()
     record: dict[str, Any] | None = manifest["steps"].get(step.script)
-    start = manifest["started"].get(step.script)
-    if arguments is None:
-        arguments = last_arguments(manifest, step.script)
-    if start or not record:
-        return arguments, False
+    if step.script in manifest["started"] or not record:
+        return False
     if (record["code"], record["arguments"]) != (hash_step_code(step.script), arguments):
-        return arguments, False
+        return False
     if find_changed(record["external_files"], ROOT):
-        return arguments, False
+        return False
     for name, sha256 in (record["inputs"] | record["outputs"]).items():
         entry = manifest["artifacts"].get(name, {})
         if entry.get("sha256") != sha256 or not (store.folder / entry["file"]).exists():
-            return arguments, False
-    return arguments, all(_has_result(pattern) for pattern in step.results)
+            return False
+    return all(_has_result(pattern) for pattern in step.results)
 
 
 def _has_result(pattern: str) -> bool:
@@ -129,6 +140,8 @@ def format_continue_command(options: argparse.Namespace, step: Step) -> str:
         command.append(f"--from {step.number}")
     flags = ("quick", "resume", "no_venv", "latest")
     command += [f"--{flag.replace('_', '-')}" for flag in flags if getattr(options, flag)]
+    if options.figures:
+        command.append(f"--figures {' '.join(options.figures)}")
     if options.model:
         command.append(f"--model {shell_quote(options.model)}")
     return " ".join(command)

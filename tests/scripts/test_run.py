@@ -18,6 +18,7 @@ from helpers import TIMEOUT_S, Project, load_astronaut, wait_for_epochs
 
 import run
 from pipeline.data import csv_reader
+from pipeline.workflow.run_options import parse_step
 from pipeline.workflow.steps import STEPS
 
 pytestmark = pytest.mark.slow
@@ -101,6 +102,23 @@ def test_list_needs_no_installed_packages(project):
 def test_only_runs_these_steps(stubbed, tmp_path):
     project = stubbed.copy(tmp_path / "copy")
     assert executed_steps(project.run("run.py", "--no-venv", "--only", 3, 4)) == [3, 4]
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_results_that_somebody_waits_for_open_unless_flags_say_otherwise(monkeypatch, tmp_path, is_watched):
+    monkeypatch.setattr(run.viewer, "is_watched", lambda: is_watched)
+    monkeypatch.setattr(run, "run_and_wait", lambda command, folder: command)
+    (tmp_path / "me.jpg").touch()
+
+    def opens(*flags: object) -> bool:
+        monkeypatch.setattr(sys, "argv", ["run.py", "--no-venv", *map(str, flags)])
+        return "--show" in run.main()
+
+    assert opens("--images", tmp_path / "me.jpg") == is_watched
+    assert opens("--images", tmp_path / "me.jpg", "--show")
+    assert not opens("--images", tmp_path / "me.jpg", "--no-show")
+    assert not opens("--images", tmp_path) and not opens("--images", tmp_path / "me.jpg", tmp_path)
+    assert not opens("--page") and not opens("--webcam")
 
 
 def test_from_runs_this_step_and_the_following_ones(stubbed, tmp_path):
@@ -246,7 +264,7 @@ def test_invalid_choice_is_named(project, choice):
 @pytest.mark.parametrize("number", ["\u00b2", "-1", "nan", "1.0", "", "9" * 5000, "\u0663", "0x3"])
 def test_a_number_that_is_no_step_is_explained(number):
     with pytest.raises(argparse.ArgumentTypeError, match="is no step; choose from 1 to 13") as caught:
-        run.parse_step(number)
+        parse_step(number)
     assert len(str(caught.value)) < 100
 
 
