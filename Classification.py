@@ -95,13 +95,14 @@ def report_test_split(settings: Settings, store: ArtifactStore) -> None:
     from sklearn.metrics import classification_report
 
     from pipeline.evaluation.metrics import Predictions
+    from pipeline.evaluation.metrics_table import format_emotions
     from pipeline.figures import plots
 
     predictions = Predictions(**store.read("predictions")["test"])
     source, faces = store.read("source", track=False), store.read("test_x")
     options = {"labels": predictions.classes, "target_names": predictions.emotions, "zero_division": 0}
-    print(classification_report(predictions.labels, predictions.predicted, digits=3, **options))
     report = classification_report(predictions.labels, predictions.predicted, output_dict=True, **options)
+    print(format_emotions(report))
     with record_network(store, "classification_report.json"):
         write_json(
             RESULTS / "classification_report.json", {"data": source["label"], "split": "test", **report}

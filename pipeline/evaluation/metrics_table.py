@@ -23,6 +23,18 @@ def _format_row(split: str, metrics: dict[str, Any]) -> str:
     return row + f"{metrics['loss']:>8.3f}"
 
 
+def format_emotions(report: dict[str, Any]) -> str:
+    """Format scikit-learn's classification_report as a table with a row per emotion; metrics are in percent."""
+    rows = {name: row for name, row in report.items() if name not in ("accuracy", "weighted avg")}
+    rows["mean"] = rows.pop("macro avg")
+    width = max(len("in percent"), *map(len, rows)) + 1
+    lines = [f"  {'in percent':<{width}}{'precision':>11}{'recall':>9}{'F1':>7}{'faces':>8}"]
+    for name, row in rows.items():
+        line = f"  {name:<{width}}{100 * row['precision']:>11.1f}{100 * row['recall']:>9.1f}"
+        lines.append(f"{line}{100 * row['f1-score']:>7.1f}{row['support']:>8,.0f}")
+    return "\n".join(lines)
+
+
 def remark_on_calibration(metrics: dict[str, Any]) -> str:
     """Return a sentence if the confidences of a split, on average, are far from the accuracy; else ""."""
     error = metrics["expected_calibration_error"]

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import classification_report
 
 from pipeline.evaluation.metrics import Predictions, evaluate
-from pipeline.evaluation.metrics_table import format_table, remark_on_calibration
+from pipeline.evaluation.metrics_table import format_emotions, format_table, remark_on_calibration
 
 
 def make_predictions(n: int, accuracy: float, confidence: float) -> Predictions:
@@ -26,6 +27,18 @@ def test_the_table_is_in_percent_and_narrow():
     validation = lines[2].split()
     assert validation[:4] == ["validation", "3,589", "50.01", "48.38"] and validation[5] == "51.65"
     assert float(validation[-2]) == pytest.approx(20.0, abs=0.1)
+
+
+def test_each_emotion_and_their_mean_are_in_percent():
+    report = classification_report(
+        [0, 0, 1, 1], [0, 1, 1, 1], target_names=["Angry", "Sad"], output_dict=True
+    )
+    rows = [line.split() for line in format_emotions(report).splitlines()[1:]]
+    assert rows == [
+        ["Angry", "100.0", "50.0", "66.7", "2"],
+        ["Sad", "66.7", "100.0", "80.0", "2"],
+        ["mean", "83.3", "75.0", "73.3", "4"],
+    ]
 
 
 @pytest.mark.parametrize(
