@@ -25,6 +25,7 @@ PACKAGES = {  # module -> the package that contains it
     "seaborn": "seaborn",
     "sklearn": "scikit-learn",
     "scipy": "scipy",
+    "threadpoolctl": "threadpoolctl",
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "av": "av",
@@ -51,6 +52,9 @@ OPTIONAL_PACKAGES = (  # of the extras in pyproject.toml
     "tf2onnx",
     "onnxruntime",
     "pyarrow",
+    "pillow-heif",
+    "optuna",
+    "segno",
 )
 
 
