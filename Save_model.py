@@ -117,7 +117,9 @@ def format_table(formats: dict[str, dict[str, Any]]) -> str:
     table = pd.DataFrame(formats).T
     columns = {
         "MB": (table.bytes / 1e6).map("{:.2f}".format),
-        "difference": table.largest_difference.map("{:.0e}".format),
+        "difference": table.largest_difference.map(
+            lambda difference: f"{difference:.0e}" if difference else "0"
+        ),
         "same answer": table.agreement.map("{:.2%}".format),
         "accuracy": table.accuracy.map("{:.2%}".format),
         "ms/face": table.milliseconds.map("{:.2f}".format),

@@ -109,7 +109,9 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
     if not path.is_file():  # opening a pipe would block
         raise ValueError(f"{path} is not a file.")
     size = path.stat().st_size
-    bar = tqdm(total=size, desc=f"Reading {path.name}", unit="B", unit_scale=True, delay=1, leave=False)
+    bar = tqdm(
+        total=size, desc=f"Reading {path.name}", unit="B", unit_scale=True, delay=1, leave=False, disable=None
+    )
     try:
         with open(path, "rb") as file, bar:
             decompressed = open_csv(file, path)

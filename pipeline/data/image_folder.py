@@ -61,7 +61,7 @@ def read_image_folder(
             f"such as {next(path for path, usage, _ in files if not usage)}."
         )
         files = in_splits
-    bar = tqdm(files, desc=f"Reading {root.name}", unit="image", delay=1, leave=False)
+    bar = tqdm(files, desc=f"Reading {root.name}", unit="image", delay=1, leave=False, disable=None)
     table = {
         "emotion": np.array([label for _, _, label in files], DTYPES["emotion"]),
         "pixels": np.stack([_read_face(path) for path, _, _ in bar]),

@@ -83,7 +83,7 @@ def _average_maps(
 ) -> dict[str, MeanMap]:
     maps = np.empty((len(rows), *faces.shape[1:3]), np.float32)
     classes = predictions.labels[rows]
-    for index in tqdm(range(len(rows)), desc="  explaining", unit="face", delay=1, leave=False):
+    for index in tqdm(range(len(rows)), desc="  explaining", unit="face", delay=1, leave=False, disable=None):
         maps[index] = _hide_parts(network, faces[rows[index]], classes[index])
     return average_by_emotion(faces[rows, :, :, 0], maps, classes, predictions.emotions)
 

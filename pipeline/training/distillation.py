@@ -48,7 +48,12 @@ def distill_targets(
     for path in teachers:
         check_labels(ROOT / path, emotions)
     progress = tqdm(
-        total=len(models) * len(faces), desc="  teacher predictions", unit="face", delay=1, leave=False
+        total=len(models) * len(faces),
+        desc="  teacher predictions",
+        unit="face",
+        delay=1,
+        leave=False,
+        disable=None,
     )
     with progress:
         predictions = [_predict(model, faces, progress.update) for model in models]

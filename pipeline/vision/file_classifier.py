@@ -52,6 +52,7 @@ RESULT_OPTIONS = (
     "min_score",
     "min_size",
 )
+PROGRESS = {"delay": 1, "leave": False, "disable": None}  # a bar after a second, in a terminal only
 GALLERY_NAME = "new_pictures"
 MAX_TRACK_AGE_S = 1.0  # for which a face that is not detected keeps its number in a video
 MAX_GALLERY_FACES = 14  # in results/new_pictures.png; the tables have all faces
@@ -131,7 +132,7 @@ class FileClassifier:
         files = [path for path in files if make_key(path) not in log.completed]
         with self._start_workers(files) as pool:
             rows_of_files = self._classify_in_order(files, pool)
-            progress = {"desc": "  classifying", "unit": "file", "delay": 1, "leave": False}
+            progress = {"desc": "  classifying", "unit": "file", **PROGRESS}
             for path, rows in tqdm(rows_of_files, total=len(files), **progress):
                 log.add_file(printable(path), rows, make_key(path))
 
@@ -210,7 +211,7 @@ class FileClassifier:
             self.copies.copy_path(path) if self.annotate else None,
             on_copy_error=lambda error: copy_notes.append(describe_copy_error(error)),
         )
-        progress = {"desc": f"  {printable(path.name)[-30:]}", "unit": "frame", "delay": 1, "leave": False}
+        progress = {"desc": f"  {printable(path.name)[-30:]}", "unit": "frame", **PROGRESS}
         tracks: dict[int, list[tuple[float, np.ndarray]]] = {}
         for frame, predictions in tqdm(
             frames, total=-(-reader.frame_count // self.every) or None, **progress
