@@ -5,6 +5,7 @@ Whether the accuracies differ is McNemar's exact test (Q. McNemar, 1947).
 """
 
 import json
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline.evaluation.metrics import Predictions, confusion_shares
 from pipeline.figures.palette import needs_white_text
 from pipeline.reporting import charts
 from pipeline.reporting.run_archive import Run
+from pipeline.workflow.formatting import SCREEN_WIDTH
 
 BOOTSTRAP_DRAWS = 2000
 SIGNIFICANCE = 0.05
@@ -191,11 +193,12 @@ def summarize(comparison: Comparison) -> str:
 
 
 def format_comparison(comparison: Comparison) -> str:
-    """Return the comparison as text for a terminal."""
+    """Return the comparison as text for a terminal, at most SCREEN_WIDTH characters wide."""
     lines = [f"{' and '.join(comparison['names'])}:"]
     lines += [f"  {step}.{name}: {a} -> {b}" for step, name, a, b in comparison["settings"]]
     lines.append(f"  {'test':<18}{'first':>9}{'second':>9}{'difference, points (95% interval)':>37}")
     for row in comparison["metrics"]:
         interval = f"{100 * row['difference']:+.2f} ({100 * row['low']:+.2f} to {100 * row['high']:+.2f})"
         lines.append(f"  {row['name']:<18}{row['first']:>9.2%}{row['second']:>9.2%}{interval:>37}")
-    return "\n".join([*lines, f"  {summarize(comparison)}"])
+    summary = textwrap.wrap(summarize(comparison), SCREEN_WIDTH - 2)
+    return "\n".join([*lines, *(f"  {line}" for line in summary)])

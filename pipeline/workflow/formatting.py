@@ -5,8 +5,11 @@ import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pipeline.workflow.steps import ROOT
+
+SCREEN_WIDTH = 100  # characters
 
 
 def printable(text: Path | str) -> str:
@@ -40,3 +43,11 @@ def relative_to_root(path: Path) -> str:
 def format_count(n: int, noun: str) -> str:
     """Return a number with its noun: "1 face", "1,024 faces"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def format_setting(value: Any) -> str:
+    """Return a setting's value as its flag has it, strings in quotes; of many, the first and their number."""
+    if not isinstance(value, tuple):
+        return repr(value)
+    words = " ".join(map(str, value)) or "none"
+    return words if len(value) < 2 or len(words) < SCREEN_WIDTH else f"{value[0]} ... ({len(value):,} values)"

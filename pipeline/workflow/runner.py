@@ -10,11 +10,10 @@ from itertools import dropwhile, takewhile
 from typing import Any
 
 from pipeline.workflow.forked_script import run_script
-from pipeline.workflow.formatting import shell_quote
+from pipeline.workflow.formatting import SCREEN_WIDTH, shell_quote
 from pipeline.workflow.processes import is_interruption, run_and_wait
 from pipeline.workflow.steps import BUILD_STEP, RESULTS, ROOT, STEPS, Step, get_build_step, list_build_scripts
 
-SCREEN_WIDTH = 100  # characters
 QUICK_ARGUMENTS = {"Load_dataSets.py": ["--sample-size", "5000"], "Compiling_model.py": ["--epochs", "6"]}
 SEARCH_SCRIPT = "Search_Hyperparameters.py"
 QUICK_SEARCH_ARGUMENTS = ["--trials", "6", "--epochs", "6"]

@@ -27,6 +27,8 @@ from typing import (
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from pipeline.workflow.formatting import format_setting
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -100,13 +102,10 @@ class Override:
 
     def __str__(self) -> str:
         edited = " in the file" if self.origin == "file" else ""
-        return f"{self.name} = {_list(self.value)}{edited} (in the {self.replaced_origin}: {_list(self.replaced)})"
-
-
-def _list(value: Any) -> str:
-    """Format a value; of many, as a shell makes of a pattern, the first and the number."""
-    is_long = isinstance(value, tuple) and len(repr(value)) > 5 * MAX_VALUE_LENGTH
-    return f"({value[0]!r}, ... {len(value):,} values)" if is_long else repr(value)
+        replaced = format_setting(self.replaced)
+        return (
+            f"{self.name} = {format_setting(self.value)}{edited} (in the {self.replaced_origin}: {replaced})"
+        )
 
 
 class SettingsSource(Generic[Settings]):

@@ -98,6 +98,7 @@ def test_a_comparison_has_settings_curves_metrics_and_a_summary(pair):
     assert result["settings"] == [("run", "network", "Net 1", "Net 2"), ("training", "epochs", "30", "50")]
     assert len(result["curves"]) == 2 and len(result["curves"][0]["curves"]) == 4
     text = comparison.format_comparison(result)
+    assert max(map(len, text.splitlines())) <= 100
     assert "McNemar" in text and "more than chance" in comparison.summarize(result)
     assert max(map(len, text.splitlines()[:-1])) < 100
 

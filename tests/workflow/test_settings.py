@@ -201,5 +201,5 @@ def test_allowed_values_are_described():
 def test_of_many_values_the_first_and_their_number_are_printed(n_values):
     values = tuple(f"photographs/{index}.jpg" for index in range(n_values))
     text = str(Override("images", values, "flag", (), "file"))
-    assert len(text) < 400 and "'photographs/0.jpg'" in text
+    assert len(text) < 400 and "photographs/0.jpg" in text
     assert ("values" in text) == (n_values > 2)
