@@ -39,8 +39,7 @@ def line_chart(
         limits: Of the vertical axis; SHARES for accuracies.
     """
     n_epochs = max(len(values) for values in series.values())
-    all_values = np.concatenate([np.asarray(values, float) for values in series.values()])
-    to_y, y_ticks = _linear_axis(all_values, BOTTOM, TOP, limits)
+    to_y, y_ticks = _linear_axis(np.concatenate([*series.values()]), BOTTOM, TOP, limits)
     x_step = (RIGHT - LEFT) / max(n_epochs - 1, 1)
 
     def to_x(epoch: float) -> float:
@@ -125,11 +124,11 @@ def _linear_axis(
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     margin = max((high - low) * 0.05, 0.005)
-    ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low - margin, high + margin)
-    ticks = ticks[(ticks >= limits[0] - 1e-9) & (ticks <= limits[1] + 1e-9)]
-    bottom, top = float(ticks[0]), float(ticks[-1])
+    all_ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low - margin, high + margin)
+    ticks = [float(tick) for tick in all_ticks if limits[0] - 1e-9 <= tick <= limits[1] + 1e-9]
+    bottom, top = ticks[0], ticks[-1]
 
     def to_position(value: float) -> float:
         return start + (end - start) * (value - bottom) / (top - bottom)
 
-    return to_position, [float(tick) for tick in ticks]
+    return to_position, ticks
