@@ -145,7 +145,7 @@ def test_votes_stay_with_their_faces_when_a_split_is_held_out(project, tmp_path,
     dataset = stored.read("dataset")
     assert np.count_nonzero(dataset["Usage"] == "PrivateTest") == pytest.approx(24, abs=3)
     assert np.array_equal(stored.read("votes").argmax(axis=1), dataset["emotion"])
-    assert set(dataset) == {"emotion", "pixels", "Usage"}
+    assert set(dataset) == {"emotion", "pixels", "Usage", "origin"}
 
 
 def test_what_is_passed_over_is_named(project, small_table):

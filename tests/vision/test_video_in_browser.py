@@ -73,6 +73,12 @@ def test_a_video_plays_with_its_times(chromium, path):
     assert video.evaluate("(video) => [video.error, video.videoWidth, video.videoHeight]") == [None, 160, 120]
     assert video.evaluate("(video) => video.duration") > 5
     for seconds, index in ((0.05, 0), (0.3, 1), (1.0, 2), (2.0, 3), (4.5, 6)):
+        expected = pytest.approx(20 + 20 * index, abs=8)
         level = page.evaluate(GRAY_LEVEL_AT, [video, seconds])
-        assert level == pytest.approx(20 + 20 * index, abs=8), seconds
+        for _ in range(20):  # a busy browser may show the earlier frame when it has found the next one
+            if level == expected:
+                break
+            page.wait_for_timeout(200)
+            level = page.evaluate(GRAY_LEVEL_AT, [video, seconds])
+        assert level == expected, seconds
     page.close()
