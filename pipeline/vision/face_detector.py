@@ -30,7 +30,7 @@ TILTED_SCORE_THRESHOLD = (
     0.9  # for a roll above MAX_ROLL_DEG: turned faces score 0.93 and more, other things less
 )
 UPRIGHT_SCORE_THRESHOLD = 0.9  # to skip the rotated close-ups: scores decrease with the roll
-WEAK_THRESHOLD = 0.1  # of a small candidate, which is enlarged before its score counts
+WEAK_THRESHOLD = 0.08  # of a small candidate, which is enlarged before its score counts
 
 # Pixels
 MIN_FACE_SIDE = 20  # of a bounding box; below, textures such as gravel give false positives
@@ -39,11 +39,12 @@ MIN_SCAN_PIXELS = 70_000  # area of the smallest image in the pyramid, where a f
 LIVE_SCAN_PIXELS = 640 * 480  # area to which a frame of live video is reduced
 MIN_INPUT_SIDE = 64  # of the network's input: at 32 and less OpenCV 4.14 returns boxes at random
 CLOSE_UP_SIDE = 320  # height and width of a close-up
-SMALL_SIDE = 80  # of a candidate in the largest scan, below which it is enlarged
-ENLARGED_SIDE = 160  # height and width of the enlarged surroundings of a small candidate
+SMALL_SIDE = 90  # of a candidate in the largest scan, below which it is enlarged
 
-ENLARGED_FACE_FRACTION = 0.5  # height of the candidate in its enlarged surroundings
 CLOSE_UP_FACE_FRACTION = 0.78  # height of the face in a close-up, where YuNet's scores are highest
+# The enlarged surroundings of a small candidate: their height and width in pixels, and the height of the candidate
+# relative to them. The second is for candidates that are not detected in the first, such as tilted faces.
+ENLARGEMENTS = (160, 0.5), (200, CLOSE_UP_FACE_FRACTION)
 MAX_CLOSE_UP_OFFSET = 0.35  # of a face from the center of a close-up, relative to its expected size
 MAX_CLOSE_UP_SIZE_RATIO = 2  # between the size of a face in a close-up and the expected one, either way
 ROTATION_ANGLES_DEG = range(30, 360, 30)  # of the close-ups where the upright one is not conclusive
@@ -120,7 +121,8 @@ class FaceDetector:
         for face in nms(candidates):
             enlarged = None
             if is_small(face, largest) and face.score < UPRIGHT_SCORE_THRESHOLD:
-                enlarged = self._detect_in_close_up(image, face, 0, ENLARGED_SIDE, ENLARGED_FACE_FRACTION)
+                attempts = (self._detect_in_close_up(image, face, 0, *shape) for shape in ENLARGEMENTS)
+                enlarged = next(filter(None, attempts), None)
             if enlarged:
                 boxes[enlarged] = [enlarged, face]
             elif face.score >= CANDIDATE_THRESHOLD:
