@@ -123,9 +123,17 @@ def _to_json(face: FacePrediction) -> dict[str, Any]:
 
 
 def image_result(
-    name: str, image: LoadedImage, faces: list[FacePrediction], emotions: Emotions = EMOTIONS
+    name: str,
+    image: LoadedImage,
+    faces: list[FacePrediction],
+    emotions: Emotions = EMOTIONS,
+    explanation: np.ndarray | None = None,
 ) -> Result:
-    """Return an image's results; the faces are in coordinates of the file's image."""
+    """Return an image's results; the faces are in coordinates of the file's image.
+
+    Args:
+        explanation: image (height, width, 3) uint8 RGB of the faces with their saliency maps.
+    """
     rows = to_rows(name, faces, notes=image.notes)
     url = _to_data_url(limit_size(annotated_copy(image, faces, bars=False)), "jpeg")
     found = ", ".join(face.emotion for face in faces[:MAX_CARDS])
@@ -133,6 +141,7 @@ def image_result(
         "image_result.html",
         url=url,
         description=f"{name}, with its faces annotated: {found}" if faces else name,
+        explanation=_to_data_url(explanation, "png") if explanation is not None else None,
         summary=f"{name}: {format_count(len(faces), 'face')} found." if faces else f"{name}: No face found.",
         cards=[_card(f"Face {face.track_id}", face.probabilities, emotions) for face in faces],
         downloads=[

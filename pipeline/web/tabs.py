@@ -7,12 +7,13 @@ from typing import Any
 import gradio as gr
 
 from pipeline.data.image_io import LoadedImage, read_image
+from pipeline.vision.explanation import explain_image
 from pipeline.vision.face_detector import FaceDetector
 from pipeline.vision.recognition import recognize_faces
 from pipeline.web import components
 from pipeline.web.components import Result
 from pipeline.web.networks import Networks
-from pipeline.web.sessions import CameraSessions, CapacityError
+from pipeline.web.sessions import CameraSessions, CapacityError, LockedClassifier
 from pipeline.web.templating import read_static, render
 from pipeline.web.uploads import delete_upload, describe_error
 from pipeline.web.video_jobs import VideoJobs
@@ -76,29 +77,30 @@ def add_camera(sessions: CameraSessions, networks: Networks) -> gr.HTML:
 def add_image_tab(networks: Networks, network: gr.Dropdown, tta: int, max_upload_mb: float) -> None:
     """Add the upload of images, the example images, and the result of either."""
 
-    def recognize_image(image: LoadedImage, name: str, network_name: str) -> Result:
-        detector = FaceDetector()  # not thread-safe, and events run in different threads
-        faces = recognize_faces(image.pixels, detector, networks.get(network_name), tta)
-        faces = [face.scaled(*image.scale) for face in faces]
-        return components.image_result(name, image, faces, networks.emotions)
-
     def recognize_uploads(
         uploads: list[str],
         network_name: str,
+        is_explained: bool,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[str, None]:
         def process(path: Path, show_progress: Callable[[float], None]) -> Result:
-            return recognize_image(read_image(path), path.name, network_name)
+            return recognize_image(read_image(path), path.name, networks.get(network_name), tta, is_explained)
 
         return process_uploads(uploads, process, progress), None
 
-    def recognize_example(network_name: str, event: gr.EventData) -> str:
+    def recognize_example(network_name: str, is_explained: bool, event: gr.EventData) -> str:
         example = components.load_examples()[int(event.example_index)]
         image = LoadedImage(example.pixels, example.pixels.shape[1::-1])
-        return recognize_image(image, example.file_name, network_name).html
+        return recognize_image(image, example.file_name, networks.get(network_name), tta, is_explained).html
 
     with gr.Row(elem_classes="inputs"):
-        upload = gr.File(file_types=["image"], label="Images with faces", **UPLOAD_AREA)
+        with gr.Column(elem_classes="upload-column"):
+            upload = gr.File(file_types=["image"], label="Images with faces", **UPLOAD_AREA)
+            explain = gr.Checkbox(
+                label="Explain what each emotion depends on (takes longer)",
+                container=False,
+                elem_classes="explain",
+            )
         text = (
             f"Up to {MAX_FILES} photographs at once, of at most {max_upload_mb:g} MB together. Or try a photograph by "
             "NASA (public domain), or drawn faces, on which the networks that ship were not trained:"
@@ -108,9 +110,24 @@ def add_image_tab(networks: Networks, network: gr.Dropdown, tta: int, max_upload
     clear_at_once(upload.upload, result)
     clear_at_once(examples.click, result)
     upload.upload(
-        recognize_uploads, [upload, network], [result, upload], show_progress_on=result, **IMAGE_EVENT
+        recognize_uploads,
+        [upload, network, explain],
+        [result, upload],
+        show_progress_on=result,
+        **IMAGE_EVENT,
     )
-    examples.click(recognize_example, network, result, **IMAGE_EVENT)
+    examples.click(recognize_example, [network, explain], result, **IMAGE_EVENT)
+
+
+def recognize_image(
+    image: LoadedImage, name: str, classifier: LockedClassifier, tta: int, is_explained: bool
+) -> Result:
+    """Return an image's results, with the saliency maps of its largest faces if `is_explained`."""
+    detector = FaceDetector()  # not thread-safe, and events run in different threads
+    faces = recognize_faces(image.pixels, detector, classifier, tta)
+    explanation = explain_image(image.pixels, faces, classifier, tta) if faces and is_explained else None
+    faces = [face.scaled(*image.scale) for face in faces]
+    return components.image_result(name, image, faces, classifier.emotions, explanation)
 
 
 def add_video_tab(jobs: VideoJobs, networks: Networks, network: gr.Dropdown, max_upload_mb: float) -> None:

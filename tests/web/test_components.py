@@ -68,6 +68,14 @@ def test_image_result_annotates_the_image_and_offers_downloads():
     assert "--probability:0.7000" in html and ">70%<" in html
 
 
+def test_an_explanation_is_shown_beside_the_annotated_image():
+    image, explanation = create_image(), np.zeros((20, 30, 3), np.uint8)
+    plain = components.image_result("me.png", image, [create_face()]).html
+    explained = components.image_result("me.png", image, [create_face()], explanation=explanation).html
+    assert explained.count("<img") == plain.count("<img") + 1
+    assert "data:image/png;base64," in explained and "data:image/png;base64," not in plain
+
+
 def test_the_table_of_a_reduced_image_has_coordinates_of_the_file():
     image = LoadedImage(np.zeros((60, 80, 3), np.uint8), (160, 120), ("reduced",))
     html = components.image_result("me.png", image, [create_face()]).html

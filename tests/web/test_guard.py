@@ -36,7 +36,8 @@ class Page:
 
     def join(self, path: object, function: int = 0, **headers: str):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        body = {"data": [[file], "Compact_votes"], "fn_index": function, "session_hash": "tab"}
+        inputs = [[file], "Compact_votes", False]  # of a video, the first two
+        body = {"data": inputs, "fn_index": function, "session_hash": "tab"}
         return self.client.post(JOIN, json=body, headers=headers)
 
     def function(self, concurrency_id: str) -> int:

@@ -187,6 +187,24 @@ def test_photograph_and_its_probabilities_are_in_sight_together(open_page):
         assert box["y"] >= 0 and box["y"] + box["height"] <= 900
 
 
+def test_emotion_is_explained_when_it_is_asked_for_and_not_cut_off_on_a_phone(open_page):
+    page = open_page(width=375)
+    panel = select_tab(page, "Image")
+    example = panel.get_by_role("button", name="Recognize the drawn face: Happy")
+    example.click()
+    panel.locator(".card").wait_for()
+    explanation = panel.get_by_role("img", name="on which its emotion depends most")
+    assert explanation.count() == 0
+    page.get_by_label("Explain").check()
+    example.click()
+    explanation.wait_for()
+    natural, width, height = explanation.evaluate(
+        "(image) => [image.naturalHeight / image.naturalWidth, image.clientWidth, image.clientHeight]"
+    )
+    assert height == pytest.approx(width * natural, abs=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
 def test_chosen_network_recognizes_the_faces_and_its_accuracy_is_told(open_page):
     page = open_page()
     panel = select_tab(page, "Image")
