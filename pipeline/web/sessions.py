@@ -90,7 +90,7 @@ class CameraSessions:
     def process(self, session_id: str, data_url: str, classifier: LockedClassifier) -> FrameResult:
         """Recognize the faces in a session's next frame, a JPEG as a data URL.
 
-        With another classifier than the frame before, the session starts anew: no result is of two networks.
+        With another classifier than the frame before, the session is reset: no result mixes two networks.
 
         Raises:
             ValueError: the frame is not a JPEG or too large, or there is no session id.

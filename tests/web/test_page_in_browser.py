@@ -205,7 +205,7 @@ def test_emotion_is_explained_when_it_is_asked_for_and_not_cut_off_on_a_phone(op
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-def test_chosen_network_recognizes_the_faces_and_its_accuracy_is_told(open_page):
+def test_chosen_network_recognizes_the_faces_and_its_accuracy_is_shown(open_page):
     page = open_page()
     panel = select_tab(page, "Image")
     percents, headers = [], []
