@@ -25,12 +25,11 @@ from annotated_types import Ge, Gt, Le
 
 from pipeline.models import model_zoo
 from pipeline.vision.face_detector import FaceDetector
-from pipeline.vision.recognition import load_classifier, recognize_faces
+from pipeline.vision.recognition import SharedClassifier, load_classifier, recognize_faces
 from pipeline.web.address import Address
 from pipeline.web.components import load_examples
 from pipeline.web.private_dir import create_private_dir
 from pipeline.web.quick_import import quick_import
-from pipeline.web.sessions import LockedClassifier
 from pipeline.workflow.artifacts import ArtifactStore
 from pipeline.workflow.settings import NonNegativeFloat, PositiveInt
 
@@ -70,7 +69,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
         from pipeline.web.server import create_app, serve
     from pipeline.web.uploads import MEGABYTE, UploadStore
 
-    classifier = LockedClassifier(
+    classifier = SharedClassifier(
         load_classifier(settings.model, store, model_zoo.DEFAULT_MODEL, trust=settings.trust)
     )
     warm_up(classifier, settings.tta)
@@ -99,7 +98,7 @@ def main(settings: Settings, store: ArtifactStore) -> None:
     serve(app, address, open_browser=settings.browser)
 
 
-def warm_up(classifier: LockedClassifier, tta: int) -> None:
+def warm_up(classifier: SharedClassifier, tta: int) -> None:
     """Recognize an example image: the first prediction is the slowest, and no user should wait for it."""
     recognize_faces(load_examples()[0].pixels, FaceDetector(live=True), classifier, tta)
 

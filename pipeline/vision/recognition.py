@@ -35,10 +35,15 @@ class Classifier(Protocol):
 
 
 class SharedClassifier:
-    """A classifier that several threads can use, one at a time."""
+    """An EmotionClassifier that several threads can use, one at a time."""
 
-    def __init__(self, classifier: Classifier):
+    def __init__(self, classifier: EmotionClassifier):
         self.classifier, self.lock = classifier, threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        """The file of the network."""
+        return self.classifier.path
 
     @property
     def emotions(self) -> Emotions:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.data.fer2013 import EMOTIONS
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
-from pipeline.web.sessions import LockedClassifier
+from pipeline.vision.recognition import SharedClassifier
 
 UNKNOWN_ACCURACY = "Its accuracy is unknown: it has no model card with one."
 
@@ -58,7 +58,7 @@ class Networks:
         accuracies: name -> accuracy, None if it is unknown.
     """
 
-    def __init__(self, default: LockedClassifier, folder: Path = model_zoo.MODELS_DIR):
+    def __init__(self, default: SharedClassifier, folder: Path = model_zoo.MODELS_DIR):
         is_shipped = default.path.suffix == ".tflite" and default.path.resolve().parent == folder.resolve()
         self.default_name = default.path.stem if is_shipped else default.path.name
         self.paths = {self.default_name: default.path}
@@ -69,13 +69,13 @@ class Networks:
         self.classifiers = {self.default_name: default}
         self.lock = threading.Lock()
 
-    def get(self, name: str) -> LockedClassifier:
+    def get(self, name: str) -> SharedClassifier:
         """Return the classifier of a network; raise ValueError for a name that is not offered."""
         if name not in self.paths:
             raise ValueError(f"There is no network {name!r}. Reload the page.")
         with self.lock:
             if name not in self.classifiers:
-                self.classifiers[name] = LockedClassifier(EmotionClassifier(self.paths[name]))
+                self.classifiers[name] = SharedClassifier(EmotionClassifier(self.paths[name]))
             return self.classifiers[name]
 
     def choices(self) -> list[tuple[str, str]]:

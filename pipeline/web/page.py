@@ -4,9 +4,10 @@ from pathlib import Path
 
 import gradio as gr
 
+from pipeline.vision.recognition import SharedClassifier
 from pipeline.web import tabs
 from pipeline.web.networks import Networks
-from pipeline.web.sessions import CameraSessions, LockedClassifier
+from pipeline.web.sessions import CameraSessions
 from pipeline.web.templating import render
 from pipeline.web.uploads import describe_error
 from pipeline.web.video_jobs import VideoJobs
@@ -15,7 +16,7 @@ MAX_EVENTS = 1000  # that wait, of all kinds; the images and the videos have the
 
 
 def build_page(
-    classifier: LockedClassifier,
+    classifier: SharedClassifier,
     video_dir: Path,
     *,
     tta: int,

@@ -4,14 +4,9 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
-
-from pipeline.data.fer2013 import Emotions
-from pipeline.inference.classifier import EmotionClassifier
 from pipeline.vision.frame_pipeline import FramePipeline
-from pipeline.vision.recognition import FacePrediction
+from pipeline.vision.recognition import FacePrediction, SharedClassifier
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row
 from pipeline.web.frames import decode_frame
@@ -23,29 +18,6 @@ IDLE_TIMEOUT_S = 60.0  # time without a frame after which a session may be repla
 
 class CapacityError(ValueError):
     """The maximum number of sessions is reached."""
-
-
-class LockedClassifier:
-    """An EmotionClassifier that several threads may use: it serves one at a time."""
-
-    def __init__(self, classifier: EmotionClassifier):
-        self.classifier = classifier
-        self.lock = threading.Lock()
-
-    @property
-    def path(self) -> Path:
-        """The file of the network."""
-        return self.classifier.path
-
-    @property
-    def emotions(self) -> Emotions:
-        """The names of the K emotions that it predicts."""
-        return self.classifier.emotions
-
-    def predict_proba(self, faces: np.ndarray, tta: int = 1) -> np.ndarray:
-        """Return the probabilities (N, K) of faces (N, 48, 48) uint8."""
-        with self.lock:
-            return self.classifier.predict_proba(faces, tta)
 
 
 @dataclass
@@ -87,7 +59,7 @@ class CameraSessions:
         self.sessions: dict[str, CameraSession] = {}
         self.lock = threading.Lock()
 
-    def process(self, session_id: str, data_url: str, classifier: LockedClassifier) -> FrameResult:
+    def process(self, session_id: str, data_url: str, classifier: SharedClassifier) -> FrameResult:
         """Recognize the faces in a session's next frame, a JPEG as a data URL.
 
         With another classifier than the frame before, the session is reset: no result mixes two networks.
@@ -121,7 +93,7 @@ class CameraSessions:
         with self.lock:
             self.sessions.pop(session_id, None)
 
-    def _get_or_create(self, session_id: str, classifier: LockedClassifier) -> CameraSession:
+    def _get_or_create(self, session_id: str, classifier: SharedClassifier) -> CameraSession:
         with self.lock:
             session = self.sessions.get(session_id)
             if session is None and len(self.sessions) >= self.max_sessions:

@@ -9,11 +9,11 @@ import gradio as gr
 from pipeline.data.image_io import LoadedImage, read_image
 from pipeline.vision.explanation import explain_image
 from pipeline.vision.face_detector import FaceDetector
-from pipeline.vision.recognition import recognize_faces
+from pipeline.vision.recognition import SharedClassifier, recognize_faces
 from pipeline.web import components
 from pipeline.web.components import Result
 from pipeline.web.networks import Networks
-from pipeline.web.sessions import CameraSessions, CapacityError, LockedClassifier
+from pipeline.web.sessions import CameraSessions, CapacityError
 from pipeline.web.templating import read_static, render
 from pipeline.web.uploads import delete_upload, describe_error
 from pipeline.web.video_jobs import VideoJobs
@@ -120,7 +120,7 @@ def add_image_tab(networks: Networks, network: gr.Dropdown, tta: int, max_upload
 
 
 def recognize_image(
-    image: LoadedImage, name: str, classifier: LockedClassifier, tta: int, is_explained: bool
+    image: LoadedImage, name: str, classifier: SharedClassifier, tta: int, is_explained: bool
 ) -> Result:
     """Return an image's results, with the saliency maps of its largest faces if `is_explained`."""
     detector = FaceDetector()  # not thread-safe, and events run in different threads

@@ -10,11 +10,11 @@ import numpy as np
 
 from pipeline.data.fer2013 import EMOTIONS, Emotions
 from pipeline.vision.frame_pipeline import FramePipeline, annotate_video
+from pipeline.vision.recognition import SharedClassifier
 from pipeline.vision.results_log import to_rows
 from pipeline.vision.results_table import Row
 from pipeline.vision.video_worker import IsolatedVideoReader
 from pipeline.web.frames import limit_size
-from pipeline.web.sessions import LockedClassifier
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class VideoJobs:
         self.paths[session_id] = []
 
     def annotate(
-        self, path: Path, session_id: str, classifier: LockedClassifier, progress: Callable[[float], None]
+        self, path: Path, session_id: str, classifier: SharedClassifier, progress: Callable[[float], None]
     ) -> AnnotatedVideo:
         """Recognize and annotate the faces of a video of the session's upload, after `begin`.
 

@@ -15,7 +15,7 @@ from helpers import TIMEOUT_S, Project, create_project, find_free_port
 
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
-from pipeline.web.sessions import LockedClassifier
+from pipeline.vision.recognition import SharedClassifier
 
 MAX_UPLOAD_MB = 2  # limit of the page that is served
 
@@ -47,8 +47,8 @@ def uploads(tmp_path_factory, photograph) -> Path:
 
 
 @pytest.fixture(scope="session")
-def classifier() -> LockedClassifier:
-    return LockedClassifier(EmotionClassifier(model_zoo.DEFAULT_MODEL))
+def classifier() -> SharedClassifier:
+    return SharedClassifier(EmotionClassifier(model_zoo.DEFAULT_MODEL))
 
 
 @dataclass

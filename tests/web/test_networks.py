@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.inference.classifier import EmotionClassifier
 from pipeline.models import model_zoo
+from pipeline.vision.recognition import SharedClassifier
 from pipeline.web.networks import UNKNOWN_ACCURACY, Networks, read_accuracy
-from pipeline.web.sessions import LockedClassifier
 
 
 def test_networks_that_ship_are_offered_with_the_default_first(classifier):
@@ -50,7 +50,7 @@ def test_name_that_is_not_offered_is_refused(classifier, name):
 
 def test_own_network_without_a_card_is_offered_beside_those_that_ship(tmp_path):
     path = Path(shutil.copy(model_zoo.MODELS_DIR / "LeNet-5_votes.tflite", tmp_path / "mine.tflite"))
-    networks = Networks(LockedClassifier(EmotionClassifier(path)))
+    networks = Networks(SharedClassifier(EmotionClassifier(path)))
     assert networks.choices()[0] == ("mine.tflite: accuracy unknown", "mine.tflite")
     assert networks.describe("mine.tflite") == UNKNOWN_ACCURACY
     assert len(networks.choices()) == 1 + len(list(model_zoo.MODELS_DIR.glob("*.tflite")))

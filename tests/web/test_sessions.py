@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.vision.recognition import SharedClassifier
 from pipeline.web import sessions as sessions_module
 from pipeline.web.frames import MAX_SIDE, decode_frame, limit_size
 from pipeline.web.sessions import (
@@ -14,7 +15,6 @@ from pipeline.web.sessions import (
     CameraSessions,
     CapacityError,
     FrameResult,
-    LockedClassifier,
 )
 
 
@@ -33,12 +33,12 @@ def create_sessions(classifier, monkeypatch):
 class Sessions(CameraSessions):
     """Sessions whose frames are all classified by one network, unless another is given."""
 
-    def __init__(self, classifier: LockedClassifier, max_sessions: int):
+    def __init__(self, classifier: SharedClassifier, max_sessions: int):
         super().__init__(tta=1, smoothing=0.4, max_sessions=max_sessions)
         self.classifier = classifier
 
     def process(
-        self, session_id: str, data_url: str, classifier: LockedClassifier | None = None
+        self, session_id: str, data_url: str, classifier: SharedClassifier | None = None
     ) -> FrameResult:
         return super().process(session_id, data_url, classifier or self.classifier)
 
@@ -80,7 +80,7 @@ def test_another_network_starts_the_session_anew_even_at_the_limit(create_sessio
     sessions, frame = create_sessions(max_sessions=1), to_data_url(photograph)
     sessions.process("tab", frame)
     sessions.process("tab", frame)
-    sessions.process("tab", frame, LockedClassifier(classifier.classifier))
+    sessions.process("tab", frame, SharedClassifier(classifier.classifier))
     assert [row["frame"] for row in sessions.get_rows("tab")] == [1]
 
 
