@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from pipeline.workflow.cli import run_benchmark
 
 import numpy as np
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
 # LeNet-5 has 1.2 million multiply-adds per face (models/LeNet-5_baseline.md), of two operations each. The backward pass
 # computes gradients of inputs and weights, so it takes twice the operations of the forward pass.
@@ -112,13 +111,17 @@ def train_keras(settings: Settings) -> None:
     from pipeline.models.serialization import load_model
     from pipeline.training.batches import ShuffledBatches, to_tf_dataset
     from pipeline.training.callbacks import StopOnNaN
+    from pipeline.training.optimizers import STEPS_PER_EXECUTION
     from pipeline.training.recipes import RECIPES
 
     model = keras.models.clone_model(
         load_model(MODELS_DIR / "LeNet-5_baseline.keras")
     )  # with initial weights
     model.compile(
-        optimizer=keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
+        optimizer=keras.optimizers.Adam(0.001),
+        loss="categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=STEPS_PER_EXECUTION,
     )
 
     class Timer(keras.callbacks.Callback):

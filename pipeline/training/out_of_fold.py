@@ -17,7 +17,7 @@ from pipeline.training import fine_tuning
 from pipeline.training.batches import ShuffledBatches, to_tf_dataset
 from pipeline.training.callbacks import build_callbacks
 from pipeline.training.fast_layers import build_fast_copy
-from pipeline.training.optimizers import build_optimizer
+from pipeline.training.optimizers import compile_for_phase
 from pipeline.training.recipes import RECIPES, RecipeName
 from pipeline.workflow.artifacts import ArtifactStore
 
@@ -131,10 +131,7 @@ def train_and_predict(
         for phase in fine_tuning.split_into_phases(settings):
             if settings.frozen_epochs:
                 fine_tuning.prepare_backbone(model, phase)
-            model.compile(
-                optimizer=build_optimizer(settings, phase, len(batches)),
-                loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
-            )
+            compile_for_phase(model, settings, phase, steps_per_epoch=len(batches))
             model.fit(
                 to_tf_dataset(batches),
                 shuffle=False,  # ShuffledBatches does it

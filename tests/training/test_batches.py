@@ -47,6 +47,20 @@ def test_an_augmentation_without_changes_keeps_the_faces(rng):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("augmentation", [None, Augmentation(rotate=20)])
+def test_the_dataset_has_the_batches_of_each_epoch(rng, augmentation):
+    faces, targets = rng.random((10, 48, 48, 1), np.float32), np.eye(10, 7, dtype=np.float32)
+    batches = ShuffledBatches(faces, targets, 4, seed=0, augmentation=augmentation)
+    dataset = to_tf_dataset(batches)
+    assert len(dataset) == 3
+    for epoch in (0, 1):
+        batches.start_epoch(epoch)
+        for index, batch in enumerate(dataset):
+            for expected, array in zip(batches[index], batch, strict=True):
+                assert array.numpy().tobytes() == expected.tobytes()
+
+
+@pytest.mark.slow
 def test_fit_reads_the_batches_in_order():
     """Keras prefetches batches and calls hooks in an order of its own; only the order of arrival counts."""
     requested = []

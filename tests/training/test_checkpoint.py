@@ -221,6 +221,14 @@ def test_finish_saves_the_network_of_the_checkpoint(train, values):
         assert_same_bits(store.read("trained_model")["weights"], expected)
 
 
+def test_finish_makes_no_predictions_with_the_teachers(train, monkeypatch):
+    train("project", interrupted_epoch=1, epochs=2, teachers=TEACHERS)
+    monkeypatch.setattr("pipeline.evaluation.predict.predict_proba", lambda *_, **__: pytest.fail("predicts"))
+    monkeypatch.setattr(Compiling_model, "describe_constant_prediction", lambda *_: "")
+    store = train("project", epochs=2, finish=True, teachers=TEACHERS)
+    assert len(store.read("history")["loss"]) == 1
+
+
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_finish_without_a_checkpoint_names_the_unfinished_trainings(train, interrupted):
     if interrupted:

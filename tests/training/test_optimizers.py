@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import assert_same_bits
 from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline.models.backend import keras
 from pipeline.training.class_weights import balance_classes
 from pipeline.training.fine_tuning import Phase
-from pipeline.training.optimizers import build_optimizer, compile_trained
+from pipeline.training.optimizers import build_optimizer, compile_for_phase, compile_trained
 from pipeline.training.schedules import build_schedule
 
 
@@ -69,3 +70,30 @@ def test_trained_network_is_compiled_with_its_optimizer_and_last_learning_rate(
     before = model.get_weights()[0]
     history = model.fit(np.ones((8, 3)), np.eye(7)[np.arange(8) % 7], verbose=0).history
     assert set(history) == {"loss", "accuracy"} and not np.array_equal(model.get_weights()[0], before)
+
+
+@pytest.mark.slow
+def test_several_steps_per_execution_give_the_same_weights(rng):
+    """35 steps, of which the last three do not fill an execution."""
+    faces, targets = rng.random((140, 48, 48, 1), np.float32), np.eye(140, 7, dtype=np.float32)
+    settings = SimpleNamespace(
+        optimizer="adam", weight_decay=0, warmup_epochs=0, ema_momentum=0.0, label_smoothing=0.0
+    )
+    phase = Phase(0, 2, 0.001, "constant", is_frozen=False)
+    weights = []
+    for n_steps in (16, 1):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential(
+            [
+                keras.Input((48, 48, 1)),
+                keras.layers.Conv2D(2, 5, 4, activation="relu"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(7, "softmax"),
+            ]
+        )
+        compile_for_phase(model, settings, phase, steps_per_epoch=35)
+        assert model.steps_per_execution == (16 if keras.backend.backend() == "tensorflow" else 1)
+        model.steps_per_execution = n_steps
+        model.fit(faces, targets, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    assert_same_bits(*weights)
