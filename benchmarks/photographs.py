@@ -1,7 +1,7 @@
 """Measure how many photographs a second are classified with one worker process and with more, and the memory.
 
 Each round classifies the same photographs with each number of workers and, if it is installed, with the package `fer`
-and its own face detector, so that changes of the machine's speed affect all of them. With --files, links to a few
+and each of its face detectors, so that changes of the machine's speed affect all of them. With --files, links to a few
 small portraits are classified instead, and memory is printed as the run goes on.
 
 Run:    python3 benchmarks/photographs.py                        40 photographs of 1.4 megapixels, made here
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -107,13 +108,11 @@ def load_portrait() -> np.ndarray:
 # Speed
 # --------------------------------------------------------------------------------------------------
 def compare_speeds(settings: Settings, files: list[Path], results: Path) -> None:
-    """Print the photographs per second of each number of workers and of `fer`."""
+    """Print the photographs per second of each number of workers and of `fer` with each of its detectors."""
     megapixels = statistics.mean(np.prod(read_image(path).file_size) / 1e6 for path in files)
     print(f"{len(files)} photographs of {megapixels:.1f} megapixels on average, {settings.rounds} rounds")
     methods = {f"{n} worker{'s' * (n > 1)}": FilesClassifier(settings, n, results) for n in settings.workers}
-    peer = load_fer()
-    if peer:
-        methods["fer, Haar cascade"] = peer
+    methods |= load_fer()
     speeds: dict[str, list[float]] = {name: [] for name in methods}
     n_faces = {}
     for _ in range(settings.rounds):
@@ -163,15 +162,22 @@ class FilesClassifier:
         return n_faces
 
 
-def load_fer() -> Callable[[list[Path]], int] | None:
-    """Return a function that classifies files with `fer` and returns the number of faces; None without it."""
+def load_fer() -> dict[str, Callable[[list[Path]], int]]:
+    """Return functions that classify files with `fer` and return the number of faces; none without the package."""
     try:
+        import facenet_pytorch  # noqa: F401  PyTorch cannot be imported after TensorFlow, which `fer` imports
         from fer.fer import FER
     except ImportError as error:
         print(f"(without fer: {error})")
-        return None
-    detector = FER()
-    return lambda files: sum(len(detector.detect_emotions(cv2.imread(str(path)))) for path in files)
+        return {}
+
+    def count_faces(detector: FER, files: list[Path]) -> int:
+        return sum(len(detector.detect_emotions(cv2.imread(str(path)))) for path in files)
+
+    return {
+        "fer, Haar cascade": partial(count_faces, FER()),
+        "fer, MTCNN": partial(count_faces, FER(mtcnn=True)),
+    }
 
 
 # --------------------------------------------------------------------------------------------------

@@ -29,10 +29,18 @@ def test_accuracy_is_that_of_the_model_card(classifier):
     for share in (voters["accuracy"], *voters["accuracy_ci95"]):
         assert f"{share:.1%}" in sentence
     assert f"{voters['faces']:,}" in sentence and "voters" in sentence
-    strong = json.loads((model_zoo.MODELS_DIR / "Strong.json").read_text("utf-8"))["metrics"]["test"]
-    assert f"{strong['accuracy']:.1%}" in networks.describe("Strong") and "voters" not in networks.describe(
-        "Strong"
-    )
+
+
+def test_accuracy_without_votes_is_that_on_the_labels_and_comes_after_those_with(classifier, tmp_path):
+    for name in ("LeNet-5_votes", "Strong"):
+        for suffix in (".json", ".tflite"):
+            shutil.copy(model_zoo.MODELS_DIR / f"{name}{suffix}", tmp_path)
+    card = json.loads((tmp_path / "Strong.json").read_text("utf-8"))
+    card["metrics"]["test"] |= {"accuracy": 0.99, "voters": None}
+    (tmp_path / "Strong.json").write_text(json.dumps(card), "utf-8")
+    networks = Networks(classifier, tmp_path)
+    assert "99.0%" in networks.describe("Strong") and "voters" not in networks.describe("Strong")
+    assert [name for _, name in networks.choices()][1:] == ["LeNet-5_votes", "Strong"]
 
 
 def test_network_is_loaded_once_when_it_is_chosen(classifier):
