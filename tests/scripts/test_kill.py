@@ -2,15 +2,19 @@
 
 import json
 import random
+import signal
+import sys
 import time
 
 import pytest
+from forked import KILL_BEFORE
 from helpers import Project, list_checkpoints, read_rows
 from PIL import Image
 
 from pipeline.workflow.steps import get_step
 
 pytestmark = pytest.mark.slow
+needs_forks = pytest.mark.skipif(sys.platform != "linux", reason="scripts run in forks on Linux only")
 
 N_KILLS = {
     "Load_dataSets.py": 3,
@@ -47,18 +51,23 @@ def small(measured) -> Project:
     return measured[0]
 
 
-@pytest.mark.parametrize("line", ["run_log.append_run(", "print(format_summary(", "store.record_step("])
-def test_a_training_killed_in_its_last_lines_trains_no_epoch_again_and_is_logged_once(small, tmp_path, line):
-    """os.kill(SIGKILL) is inserted before a line at the end of step 8 or of `run_step`."""
+@needs_forks
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Compiling_model.py:run_log.append_run(",
+        "Compiling_model.py:print(format_summary(",
+        "cli.py:store.record_step(",
+    ],
+)
+def test_a_training_killed_in_its_last_lines_trains_no_epoch_again_and_is_logged_once(
+    small, tmp_path, monkeypatch, line
+):
     project = small.copy(tmp_path / "copy")
     flags = ["--epochs", 2, "--seed", 5]
-    path = project.root / ("pipeline/workflow/cli.py" if "record_step" in line else "Compiling_model.py")
-    original = path.read_text(encoding="utf-8")
-    (indented,) = [text for text in original.splitlines() if text.strip().startswith(line)]
-    kill = indented[: len(indented) - len(indented.lstrip())] + "import os; os.kill(os.getpid(), 9)\n"
-    path.write_text(original.replace(indented, kill + indented), encoding="utf-8")
-    project.run("Compiling_model.py", *flags, status=-9)
-    path.write_text(original, encoding="utf-8")
+    with monkeypatch.context() as context:
+        context.setenv(KILL_BEFORE, line)
+        project.run("Compiling_model.py", *flags, status=-signal.SIGKILL)
     assert "Resuming after epoch 2" in project.run("Compiling_model.py", *flags)
     sha256 = project.store().entry("trained_model")["sha256"]
     runs = read_rows(project.results / "runs.csv")
@@ -66,20 +75,19 @@ def test_a_training_killed_in_its_last_lines_trains_no_epoch_again_and_is_logged
     assert not list_checkpoints(project.store())
 
 
+@needs_forks
 @pytest.mark.parametrize("script", ["Load_dataSets.py", "Confusion_Matrix.py"])
-def test_a_step_killed_before_it_is_recorded_is_run_again_with_its_flags(small, tmp_path, script):
+def test_a_step_killed_before_it_is_recorded_is_run_again_with_its_flags(
+    small, tmp_path, monkeypatch, script
+):
     """All its results are written then, but the manifest says that it was only started.
 
     This is the same code for all steps: one writes to data/ and has flags, the other writes to results/ only.
     """
     project = small.copy(tmp_path / "copy")
-    path = project.root / "pipeline" / "workflow" / "cli.py"
-    original = path.read_text(encoding="utf-8")
-    (line,) = [text for text in original.splitlines() if text.strip().startswith("store.record_step(")]
-    kill = line[: len(line) - len(line.lstrip())] + "import os; os.kill(os.getpid(), 9)\n"
-    path.write_text(original.replace(line, kill + line), encoding="utf-8")
-    project.run(script, *FLAGS.get(script, []), status=-9)
-    path.write_text(original, encoding="utf-8")
+    with monkeypatch.context() as context:
+        context.setenv(KILL_BEFORE, "cli.py:store.record_step(")
+        project.run(script, *FLAGS.get(script, []), status=-signal.SIGKILL)
     assert_readable(project)
     number = get_step(script).number
     printed = project.run("run.py", "--no-venv", "--resume", "--only", number)
