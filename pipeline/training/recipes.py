@@ -52,7 +52,8 @@ RECIPES: dict[RecipeName, dict[str, Any]] = {
         "contrast": 0.2,
         "random_erasing": 12,
     },
-    # LeNet-5 trained on the predictions of models/Strong.keras; gives models/LeNet-5_distilled.keras.
+    # LeNet-5 trained on the predictions of models/Strong.keras. models/LeNet-5_distilled.keras learned from Transfer
+    # too, and for longer.
     "distilled": {
         "epochs": 100,
         "batch_size": 128,
