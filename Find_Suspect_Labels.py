@@ -10,7 +10,7 @@ Run:    python3 Find_Suspect_Labels.py
         python3 Find_Suspect_Labels.py --recipe residual       for Compact and Strong
         python3 Find_Suspect_Labels.py --by votes
         python3 Pre-processing_Data.py --exclude results/suspects.csv      to train without them
-Expect: four minutes for LeNet-5 on FER2013, on two processor cores.
+Expect: two to three minutes for LeNet-5 on FER2013, on two processor cores.
 """
 
 from dataclasses import dataclass

@@ -96,7 +96,7 @@ def main(settings: Settings) -> None:
     rng = np.random.default_rng(settings.seed)
     for name, (corrupt, strengths) in CORRUPTIONS.items():
         rows += [(name, f"{strength:g}", corrupt(faces, strength, rng)) for strength in strengths]
-    for name, strength, corrupted in tqdm(rows, desc="  corruptions", delay=1, leave=False):
+    for name, strength, corrupted in tqdm(rows, desc="  corruptions", delay=1, leave=False, disable=None):
         pixels = stretch_contrast(corrupted)
         accuracies = [(predict(pixels).argmax(axis=1) == labels).mean() for predict in predictors.values()]
         cells = [name, strength, *(f"{accuracy:.1%}" for accuracy in accuracies)]

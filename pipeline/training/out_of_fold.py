@@ -126,7 +126,7 @@ def train_and_predict(
     keras.utils.set_random_seed(settings.seed)
     model = build_fast_copy(unpack(packed), settings.precision)
     batches = ShuffledBatches.from_settings(faces[training], targets[training], settings)
-    with tqdm(total=settings.epochs, desc=title, unit="epoch", leave=False) as bar:
+    with tqdm(total=settings.epochs, desc=title, unit="epoch", leave=False, disable=None) as bar:
         progress = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update())
         for phase in fine_tuning.split_into_phases(settings):
             if settings.frozen_epochs:

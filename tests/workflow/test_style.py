@@ -144,3 +144,15 @@ def imported_modules(path: Path) -> set[str]:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     known = {module_name(module) for module in MODULES if module.name != "__init__.py"}
     return names & known
+
+
+def test_progress_bars_are_disabled_where_there_is_no_terminal():
+    """In a log, a bar is one line of thousands of characters."""
+    bars = []
+    for path in (*SCRIPTS, *MODULES, *(ROOT / "benchmarks").glob("*.py")):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tqdm":
+                names = [keyword.arg for keyword in node.keywords]
+                bars.append((path.name, "disable" in names or None in names))  # None: **options
+    assert len(bars) > 5
+    assert not [name for name, is_disabled in bars if not is_disabled]
