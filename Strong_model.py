@@ -1,8 +1,8 @@
 """Alternative step 7: build Strong, a wide residual network, the most accurate one without pretraining.
 
 The same architecture as Compact_model.py with two to four times the filters (64, 128, 256), eleven times the
-parameters, and more dropout because a large network overfits more. It trains from the labels alone and is the teacher
-of Compact and of the distilled LeNet-5.
+parameters, and more dropout because a large network overfits more. It learns well without a teacher, and is one of the
+teachers of Compact and of the distilled LeNet-5; models/Strong.md has the recipe of what ships.
 Reads:  data/train_x (the shape of a face), data/emotions
 Writes: data/model, results/model.png, model.txt, model.json
 Run:    python3 Strong_model.py
